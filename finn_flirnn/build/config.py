@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The configuration of a build: strict JSON in, frozen values out, every problem told at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from mashumaro.mixins.dict import DataClassDictMixin
+
+from finn_flirnn.build.boards import BOARDS, Board
+from finn_flirnn.build.errors import ConfigError, Problem, UsageError
+from finn_flirnn.build.files import sha256_of_value
+from finn_flirnn.build.schema import UNKNOWN, one_of, problems_of, read_json, setting, whole
+from finn_flirnn.codegen.types import DenseFolding, GruFolding, divisors
+from finn_flirnn.physics.presets import PRESETS
+
+CONFIG_FOLDER = Path(__file__).resolve().parents[2] / "build_configs"
+SEEDS = (0, 2**32 - 1)
+FAMILIES = ("xc7", "xcup")
+
+
+class Flow(StrEnum):
+    """Which tools a build may use."""
+
+    AUTO = "auto"
+    """Everything that is there; what needs a missing Vivado is skipped."""
+    OPEN = "open"
+    """Open tools only."""
+    VIVADO = "vivado"
+    """Vivado must be there."""
+
+
+@dataclass(frozen=True)
+class ModelSource(DataClassDictMixin):
+    """Where the model comes from: the name of a shipped checkpoint, or a path to one."""
+
+    checkpoint: str = setting("the name of a shipped checkpoint, or a path", bool)
+
+
+@dataclass(frozen=True)
+class EncoderFolding(DataClassDictMixin):
+    """Folding of the encoder: units, state columns and input columns in parallel."""
+
+    pe: int = whole(1, 4096)
+    simd: int = whole(1, 4096)
+    input_simd: int = whole(1, 4096, 1)
+
+
+@dataclass(frozen=True)
+class LayerFolding(DataClassDictMixin):
+    """Folding of a layer without separate input columns (decoder, head)."""
+
+    pe: int = whole(1, 4096)
+    simd: int = whole(1, 4096)
+
+
+@dataclass(frozen=True)
+class Folding(DataClassDictMixin):
+    """Folding of the three layers."""
+
+    encoder: EncoderFolding
+    decoder: LayerFolding
+    head: LayerFolding
+
+
+@dataclass(frozen=True)
+class Verification(DataClassDictMixin):
+    """How much is compared, bit for bit."""
+
+    software_sequences: int = whole(1, 100_000_000, 100_000)
+    rtl_pixels: int = whole(1, 10_000_000, 1_000)
+    seed: int = whole(*SEEDS, 1)
+
+
+@dataclass(frozen=True)
+class Accuracy(DataClassDictMixin):
+    """The fresh decays on which the models are judged."""
+
+    preset: str = one_of(tuple(PRESETS), "paper135")
+    pixels: int = whole(10, 100_000_000, 20_000)
+    seed: int = whole(*SEEDS, 2)
+
+
+@dataclass(frozen=True)
+class Synthesis(DataClassDictMixin):
+    """The open synthesis whose area is reported; "board" stands for the family of the board."""
+
+    family: str = one_of(("board", *FAMILIES), "board")
+
+
+@dataclass(frozen=True)
+class ModelSizes:
+    """What the folding must fit: units, input features and outputs of the model, gates in time."""
+
+    hidden: int
+    inputs: int
+    outputs: int
+    steps: int
+
+
+SizesOf = Callable[[str], ModelSizes]
+
+
+@dataclass(frozen=True)
+class BuildConfig(DataClassDictMixin):
+    """One build. ``model`` may be left out if the command names a model file."""
+
+    name: str = setting(
+        "letters, digits, dot, dash and underscore", lambda v: re.fullmatch(r"[\w][\w.-]{0,63}", v, re.A)
+    )
+    board: str = one_of(tuple(BOARDS))
+    clock_mhz: float = setting("a number from 1 to 1000 (MHz)", lambda v: 1 <= v <= 1000)
+    lanes: int = whole(1, 1 << 20)
+    folding: Folding
+    model: ModelSource = field(default=ModelSource(""))
+    flow: Flow = one_of(tuple(Flow), Flow.AUTO)
+    verification: Verification = field(default=Verification())
+    accuracy: Accuracy = field(default=Accuracy())
+    synthesis: Synthesis = field(default=Synthesis())
+
+    @property
+    def target(self) -> Board:
+        """The board."""
+        return BOARDS[self.board]
+
+    @property
+    def family(self) -> str:
+        """The family for which Yosys synthesises."""
+        return self.target.family if self.synthesis.family == "board" else self.synthesis.family
+
+    @property
+    def clock_ns(self) -> float:
+        """Clock period in ns."""
+        return 1000.0 / self.clock_mhz
+
+    def gru_folding(self, layer: str) -> GruFolding:
+        """Folding of "encoder" or "decoder"."""
+        if layer == "encoder":
+            e = self.folding.encoder
+            return GruFolding(e.pe, e.simd, e.input_simd, self.lanes)
+        return GruFolding(self.folding.decoder.pe, self.folding.decoder.simd, 1, self.lanes)
+
+    @property
+    def head_folding(self) -> DenseFolding:
+        """Folding of the head."""
+        return DenseFolding(self.folding.head.pe, self.folding.head.simd)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the configuration with its defaults filled in."""
+        return sha256_of_value(self.to_dict())
+
+
+def config_names() -> list[str]:
+    """Names of the configurations in build_configs/."""
+    return sorted(path.stem for path in CONFIG_FOLDER.glob("*.json"))
+
+
+def find_config(name: str) -> Path:
+    """A file of this path, or of this name in build_configs/, with or without .json."""
+    for path in (Path(name), CONFIG_FOLDER / name, CONFIG_FOLDER / f"{name}.json"):
+        if path.is_file():
+            return path
+    raise UsageError(
+        f"--config {name}: no such file, and no configuration of that name; "
+        f"choose from {', '.join(config_names())} or give the path of a JSON file"
+    )
+
+
+def load_config(path: Path, sizes: SizesOf | None = None, model: str | None = None) -> BuildConfig:
+    """Read and check a configuration.
+
+    sizes: tells the sizes of a model from its checkpoint's name or path, or from ``model``; raises
+    ValueError or OSError if there is no such model. Without it the folding is not held to the model.
+    model: a model file that takes the place of the configuration's own.
+    Raises ConfigError with all problems together.
+    """
+    tree = read_json(path)
+    problems = problems_of(BuildConfig, tree)
+    bad = {p.path for p in problems if not p.found.startswith(UNKNOWN)}
+    if model is None and "model" not in tree:
+        problems.append(Problem("model", "missing", '{"checkpoint": name or path}, or --model FILE.onnx'))
+    elif sizes is not None and (model is not None or not bad & {"model", "model.checkpoint"}):
+        where = ("model.checkpoint", tree["model"]["checkpoint"]) if model is None else ("--model", model)
+        problems += _model_problems(tree, bad, *where, sizes)
+    if problems:
+        raise ConfigError(str(path), problems)
+    return BuildConfig.from_dict(tree)
+
+
+def folding_problems(folding: dict[str, Any], sizes: ModelSizes) -> list[Problem]:
+    """Each folding value that does not divide what it folds; values that are no such number are left out."""
+    whole_of = {
+        "encoder.pe": ("hidden units", sizes.hidden),
+        "encoder.simd": ("hidden units", sizes.hidden),
+        "encoder.input_simd": ("inputs", sizes.inputs),
+        "decoder.pe": ("hidden units", sizes.hidden),
+        "decoder.simd": ("hidden units", sizes.hidden),
+        "head.pe": ("outputs", sizes.outputs),
+        "head.simd": ("hidden units", sizes.hidden),
+    }
+    problems = []
+    for path, (what, size) in whole_of.items():
+        layer, key = path.split(".")
+        values = folding.get(layer)
+        value = values.get(key, 1) if isinstance(values, dict) else 1
+        if isinstance(value, int) and value >= 1 and size % value:
+            found = f"found {value}, which does not divide the model's {size} {what}"
+            problems.append(Problem(f"folding.{path}", found, f"one of {divisors(size)}"))
+    return problems
+
+
+def _model_problems(
+    tree: dict[str, Any], bad: set[str], path: str, model: str, sizes: SizesOf
+) -> list[Problem]:
+    try:
+        found = sizes(model)
+    except (ValueError, OSError) as error:
+        return [Problem(path, str(error), "a shipped checkpoint's name or a path; or --model FILE.onnx")]
+    folding = tree.get("folding")
+    problems = folding_problems(folding, found) if isinstance(folding, dict) else []
+    name = tree.get("accuracy", {}).get("preset", "paper135") if "accuracy" not in bad else None
+    if name in PRESETS and PRESETS[name].gates != found.steps:
+        gates = f"found {name} with {PRESETS[name].gates} gates, but the model takes {found.steps}"
+        right = [preset.name for preset in PRESETS.values() if preset.gates == found.steps]
+        problems.append(Problem("accuracy.preset", gates, " | ".join(right) or "another model"))
+    return problems

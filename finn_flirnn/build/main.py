@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The command ``finn-flirnn``: build, image, train, doctor.
+
+Exit status: 0 all well, 1 something failed, 2 wrong usage or configuration, 130 interrupted. An error
+is one message; its traceback goes to the log of the build.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+
+import finn_flirnn
+from finn_flirnn.build.errors import EXIT_FAILED, EXIT_INTERRUPTED, BuildError
+from finn_flirnn.build.files import explain
+
+log = logging.getLogger(__name__)
+Command = Callable[[argparse.Namespace], None]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    given = parser(training=words[:1] == ["train"]).parse_args(words)
+    logging.captureWarnings(True)
+    logging.getLogger().addHandler(logging.NullHandler())
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        command: Command = given.command
+        command(given)
+    except BuildError as error:
+        return _fail(str(error), error.exit_status)
+    except KeyboardInterrupt:
+        return _fail("interrupted; go on with --resume", EXIT_INTERRUPTED)
+    except OSError as error:
+        log.exception("the system refused")
+        return _fail(explain(error, getattr(given, "output", None) or Path()), EXIT_FAILED)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    return 0
+
+
+def parser(training: bool = False) -> argparse.ArgumentParser:
+    """The command line. training: with the options of ``train``, which take seconds to import."""
+    top = argparse.ArgumentParser(prog="finn-flirnn", description=finn_flirnn.__doc__)
+    top.add_argument("--version", action="version", version=finn_flirnn.__version__)
+    commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    build = commands.add_parser("build", help="a configuration becomes a verified accelerator")
+    build.add_argument("--config", metavar="FILE|NAME", help="a JSON file, or a name in build_configs/")
+    build.add_argument("--output", type=Path, metavar="DIR", help="default: output/<name>")
+    build.add_argument("--model", type=Path, metavar="FILE.onnx", help="build this QONNX model instead")
+    build.add_argument("--until", metavar="STEP", help="stop after this step")
+    build.add_argument("--resume", action="store_true", help="keep the steps whose inputs are unchanged")
+    build.add_argument("--list", action="store_true", help="list configurations and steps, build nothing")
+    build.set_defaults(command=_build)
+
+    image = commands.add_parser("image", help="lifetimes of a PTU or SDT image by a built accelerator")
+    image.add_argument("file", metavar="FILE", help="FILE.ptu, FILE.sdt, or the name of a sample (hazelnut)")
+    image.add_argument("--build", type=Path, required=True, metavar="DIR", help="output folder of a build")
+    image.add_argument("--binning", type=int, default=4, metavar="N", help="join N x N pixels (default 4)")
+    image.add_argument("--rtl", type=int, default=0, metavar="N", help="simulate N pixels in hardware")
+    image.add_argument("--output", type=Path, metavar="DIR", help="default: <build>/image/<file>")
+    image.set_defaults(command=_image)
+
+    train = commands.add_parser("train", help="train a Seq2SeqLite model on simulated decays")
+    train.set_defaults(command=_train)
+    if training:
+        from finn_flirnn.models.train import add_arguments
+
+        add_arguments(train)
+
+    doctor = commands.add_parser("doctor", help="what is installed, what is missing, what to do")
+    doctor.set_defaults(command=_doctor)
+    return top
+
+
+def _build(given: argparse.Namespace) -> None:
+    from finn_flirnn.build.command import build, list_all
+
+    if given.list:
+        list_all()
+    else:
+        build(given.config, given.output, given.model, given.until, given.resume)
+
+
+def _image(given: argparse.Namespace) -> None:
+    from finn_flirnn.build.image import run_image
+
+    run_image(given.file, given.build, given.binning, given.rtl, given.output)
+
+
+def _train(given: argparse.Namespace) -> None:
+    from finn_flirnn.models.train import run
+
+    run(given)
+
+
+def _doctor(given: argparse.Namespace) -> None:
+    from finn_flirnn.build.doctor import doctor
+
+    doctor()
+
+
+def _fail(message: str, status: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return status
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
