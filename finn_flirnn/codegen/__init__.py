@@ -1,6 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Code generation: an oracle layer and a folding become SystemVerilog and memory files."""
 
+from finn_flirnn.codegen.dense import emit_dense
+from finn_flirnn.codegen.gru import emit_gru
+from finn_flirnn.codegen.multiplier import Multiplier
 from finn_flirnn.codegen.types import DenseFolding, GruFolding, RtlModule, StreamPort
 
-__all__ = ["DenseFolding", "GruFolding", "RtlModule", "StreamPort"]
+__all__ = [
+    "DenseFolding",
+    "GruFolding",
+    "Multiplier",
+    "RtlModule",
+    "StreamPort",
+    "emit_dense",
+    "emit_gru",
+]

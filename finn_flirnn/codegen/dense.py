@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A dense head becomes hardware: parameters of the engine, memories, wrapper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from finn_flirnn.codegen.multiplier import Multiplier, choose_packing, weight_words
+from finn_flirnn.codegen.rom import Rom, pack_bits, signed_bits
+from finn_flirnn.codegen.types import DenseFolding, RtlModule, StreamPort
+from finn_flirnn.codegen.wrapper import MemoryPort, write_module
+from finn_flirnn.numerics import DenseLayer
+
+
+def dense_parameters(layer: DenseLayer, folding: DenseFolding, multiplier: Multiplier) -> dict[str, int]:
+    """Parameters of rtl/dense.sv."""
+    x, y = layer.input_format, layer.output_format
+    acc = layer.weight_format.bits + x.bits + int(not x.signed) + (layer.inputs - 1).bit_length()
+    bias = signed_bits(int(layer.bias.min()), int(layer.bias.max()))
+    packing = choose_packing(multiplier, layer.weight_format, x, folding.simd)
+    return {
+        "INPUTS": layer.inputs,
+        "OUTPUTS": layer.outputs,
+        "PE": folding.pe,
+        "SIMD": folding.simd,
+        "XBITS": x.bits,
+        "XSIGNED": int(x.signed),
+        "WBITS": layer.weight_format.bits,
+        "ACC": acc,
+        "BIAS": bias,
+        "SUM": max(acc, bias) + 1,
+        "SHIFT": layer.product_frac - y.frac,
+        "YBITS": y.bits,
+        "YSIGNED": int(y.signed),
+        "YNARROW": int(y.narrow),
+        "PACK_SHIFT": packing.shift,
+        "PACK_GROUP": packing.group,
+    }
+
+
+def emit_dense(
+    layer: DenseLayer,
+    folding: DenseFolding,
+    directory: Path,
+    name: str,
+    multiplier: Multiplier = Multiplier.DSP48E2,
+) -> RtlModule:
+    """Write the hardware of a dense head into ``directory`` as module ``name``.
+
+    Raises ValueError if the folding does not fit.
+    """
+    folding.check(layer.outputs, layer.inputs)
+    parameters = dense_parameters(layer, folding, multiplier)
+    packing = choose_packing(multiplier, layer.weight_format, layer.input_format, folding.simd)
+    folds = [list(range(start, start + folding.pe)) for start in range(0, layer.outputs, folding.pe)]
+    words, width = weight_words(layer.weight, folds, folding.simd, layer.weight_format.bits, packing)
+    bias_bits = parameters["BIAS"]
+    bias_words = tuple(pack_bits((int(layer.bias[row]), bias_bits) for row in rows) for rows in folds)
+    return write_module(
+        directory,
+        name,
+        f"dense head, {layer.inputs} inputs, {layer.outputs} outputs",
+        "dense",
+        parameters,
+        [(StreamPort("in0_V", folding.simd, layer.input_format), "i")],
+        [(StreamPort("out0_V", folding.pe, layer.output_format), "o")],
+        [],
+        [
+            MemoryPort("w", Rom(f"{name}_w", width, tuple(words))),
+            MemoryPort("bias", Rom(f"{name}_bias", bias_bits * folding.pe, bias_words)),
+        ],
+    )

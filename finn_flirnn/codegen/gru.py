@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A GRU layer becomes hardware: parameters of the engine, memories, wrapper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from finn_flirnn.codegen.multiplier import NO_PACKING, Multiplier, Packing, choose_packing, weight_words
+from finn_flirnn.codegen.rom import Rom, pack_bits, signed_bits
+from finn_flirnn.codegen.types import GruFolding, RtlModule, StreamPort
+from finn_flirnn.codegen.wrapper import MemoryPort, write_module
+from finn_flirnn.numerics import Codes, GruLayer, Reset
+
+
+def gru_packing(layer: GruLayer, folding: GruFolding, multiplier: Multiplier) -> tuple[Packing, Packing]:
+    """Packing of the recurrent and of the input products."""
+    f = layer.formats
+    recurrent = choose_packing(multiplier, f.weight_hh, f.state, folding.simd)
+    if f.input is None or f.weight_ih is None:
+        return recurrent, NO_PACKING
+    return recurrent, choose_packing(multiplier, f.weight_ih, f.input, folding.input_simd)
+
+
+def gru_parameters(layer: GruLayer, steps: int, folding: GruFolding, multiplier: Multiplier) -> dict[str, int]:
+    """Parameters of rtl/gru_after.sv or rtl/gru_before.sv: sizes, widths, shifts."""
+    f, frac = layer.formats, layer.formats.product_frac
+    inputs = layer.inputs
+    hacc = f.weight_hh.bits + f.state.bits + (layer.hidden - 1).bit_length()
+    xacc, xbits, wxbits, xalign, xsigned = 2, 1, 2, 0, 0
+    if f.input is not None and f.weight_ih is not None:
+        operand_bits = f.input.bits + int(not f.input.signed)
+        xacc = f.weight_ih.bits + operand_bits + (inputs - 1).bit_length()
+        xbits, wxbits = f.input.bits, f.weight_ih.bits
+        xalign = frac - f.weight_ih.frac - f.input.frac
+        xsigned = int(f.input.signed)
+    halign = frac - f.weight_hh.frac - f.state.frac
+    bias = signed_bits(*(int(code) for column in _biases(layer) for code in (column.min(), column.max())))
+    rv_frac = f.gate.frac + f.preactivation.frac
+    wide = max(frac, rv_frac) if layer.reset is Reset.AFTER else frac
+    common = max(f.state.frac, f.candidate.frac)
+    packing_h, packing_x = gru_packing(layer, folding, multiplier)
+    parameters = {
+        "HIDDEN": layer.hidden,
+        "INPUTS": inputs,
+        "STEPS": steps,
+        "LANES": folding.lanes,
+        "HAS_INITIAL": int(layer.initial_state),
+        "SEQUENCE": int(layer.sequence),
+        "PE": folding.pe,
+        "SIMD": folding.simd,
+        "CELL": folding.cell_pe(layer.hidden),
+        "XSIMD": folding.input_simd,
+        "XBITS": xbits,
+        "XSIGNED": xsigned,
+        "HBITS": f.state.bits,
+        "WHBITS": f.weight_hh.bits,
+        "WXBITS": wxbits,
+        "GBITS": f.gate.bits,
+        "GFRAC": f.gate.frac,
+        "CBITS": f.candidate.bits,
+        "PBITS": f.preactivation.bits,
+        "HACC": hacc,
+        "XACC": xacc,
+        "BIAS": bias,
+        "SUM": max(hacc + halign, xacc + xalign, bias) + 2,
+        "HALIGN": halign,
+        "XALIGN": xalign,
+        "P_SHIFT": frac - f.preactivation.frac,
+        "HSHIFT": common - f.state.frac,
+        "NSHIFT": common - f.candidate.frac,
+        "STATE_SHIFT": common + f.gate.frac - f.state.frac,
+        "STATE_NARROW": int(f.state.narrow),
+        "PACK_SHIFT_H": packing_h.shift,
+        "PACK_GROUP_H": packing_h.group,
+        "PACK_SHIFT_X": packing_x.shift,
+        "PACK_GROUP_X": packing_x.group,
+    }
+    if layer.reset is Reset.AFTER:
+        parameters |= {"U_ALIGN": wide - frac, "RV_ALIGN": wide - rv_frac, "A_SHIFT": wide - f.preactivation.frac}
+    return parameters
+
+
+def emit_gru(
+    layer: GruLayer,
+    steps: int,
+    folding: GruFolding,
+    directory: Path,
+    name: str,
+    multiplier: Multiplier = Multiplier.DSP48E2,
+) -> RtlModule:
+    """Write the hardware of a GRU layer into ``directory`` as module ``name``.
+
+    Raises ValueError if the folding does not fit or a format is not supported.
+    """
+    folding.check(layer.hidden, layer.inputs)
+    if layer.formats.preactivation.narrow:
+        raise ValueError(f"preactivation={layer.formats.preactivation} must not be narrow; set narrow=False")
+    if steps < 1:
+        raise ValueError(f"steps={steps} must be at least 1")
+    f = layer.formats
+    cell = folding.cell_pe(layer.hidden)
+    state = StreamPort("", cell, f.state)
+    inputs: list[tuple[StreamPort, str]] = []
+    unused: list[tuple[str, int]] = []
+    if f.input is not None:
+        inputs.append((StreamPort("in0_V", folding.input_simd, f.input), "x"))
+    else:
+        unused.append(("x", 1))
+    if layer.initial_state:
+        inputs.append((StreamPort(f"in{len(inputs)}_V", cell, f.state), "init"))
+    else:
+        unused.append(("init", state.bits))
+    parameters = gru_parameters(layer, steps, folding, multiplier)
+    return write_module(
+        directory,
+        name,
+        f"GRU, hidden {layer.hidden}, inputs {layer.inputs}, {steps} steps, reset {layer.reset} the product",
+        f"gru_{layer.reset}",
+        parameters,
+        inputs,
+        [(StreamPort("out0_V", cell, f.state), "")],
+        unused,
+        _memories(layer, folding, name, parameters["BIAS"], multiplier),
+    )
+
+
+def _biases(layer: GruLayer) -> list[Codes]:
+    """Bias columns as the cell takes them: after: r, z, input n, recurrent n; before: r, z, n."""
+    size = layer.hidden
+    r, z, n = (layer.bias_ih[i * size : (i + 1) * size] for i in range(3))
+    if layer.bias_hh is None:
+        return [r, z, n]
+    r_h, z_h, n_h = (layer.bias_hh[i * size : (i + 1) * size] for i in range(3))
+    return [r + r_h, z + z_h, n, n_h]
+
+
+def _memories(
+    layer: GruLayer, folding: GruFolding, name: str, bias_bits: int, multiplier: Multiplier
+) -> list[MemoryPort]:
+    size, f = layer.hidden, layer.formats
+    cell = folding.cell_pe(size)
+    packing_h, packing_x = gru_packing(layer, folding, multiplier)
+
+    def rows(gates: tuple[int, ...], units: int) -> list[list[int]]:
+        return [[g * size + u for u in range(start, start + units) for g in gates] for start in range(0, size, units)]
+
+    def weights(suffix: str, gates: tuple[int, ...], recurrent: bool) -> Rom:
+        if recurrent:
+            words, width = weight_words(
+                layer.weight_hh, rows(gates, folding.pe), folding.simd, f.weight_hh.bits, packing_h
+            )
+        elif layer.weight_ih is not None and f.weight_ih is not None:
+            words, width = weight_words(
+                layer.weight_ih, rows(gates, cell), folding.input_simd, f.weight_ih.bits, packing_x
+            )
+        else:  # the engine has the port even without input
+            fields = [(code, bits) for code, bits in _no_input_column(cell)]
+            words, width = [pack_bits(fields)] * (size // cell), sum(b for _, b in fields)
+        return Rom(f"{name}_{suffix}", width, tuple(words))
+
+    columns = _biases(layer)
+    bias_words = tuple(
+        pack_bits((int(c[u]), bias_bits) for u in range(start, start + cell) for c in columns)
+        for start in range(0, size, cell)
+    )
+    memories = [
+        MemoryPort("wx", weights("wx", (0, 1, 2), recurrent=False)),
+        MemoryPort("bias", Rom(f"{name}_bias", bias_bits * len(columns) * cell, bias_words)),
+        MemoryPort("gate", table_rom(f"{name}_gate", layer.gate_table, f.gate.bits), copies=2 * cell),
+        MemoryPort("cand", table_rom(f"{name}_cand", layer.candidate_table, f.candidate.bits), copies=cell),
+    ]
+    if layer.reset is Reset.AFTER:
+        return [MemoryPort("wh", weights("wh", (0, 1, 2), recurrent=True)), *memories]
+    return [
+        MemoryPort("wh", weights("wh", (0, 1), recurrent=True)),
+        MemoryPort("wn", weights("wn", (2,), recurrent=True)),
+        *memories,
+    ]
+
+
+def _no_input_column(cell: int) -> list[tuple[int, int]]:
+    return [(0, 2)] * (3 * cell)
+
+
+def table_rom(name: str, table: Codes, bits: int) -> Rom:
+    """An activation table as a memory."""
+    return Rom(name, bits, tuple(int(code) & ((1 << bits) - 1) for code in np.asarray(table)))

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// GRU engine, reset gate after the recurrent product: a ring in which the states of LANES pixels travel
+// (docs/adr/0001). x: (STEPS, LANES, INPUTS), XSIMD features a transfer. init: (LANES, HIDDEN), CELL units
+// a transfer. Output: the state at every step (SEQUENCE) or at the last, CELL units a transfer.
+// Initiation interval a lane and step: max(NF*SF, GROUPS*XSF, ring latency / LANES) cycles.
+// Weight, bias and table memories lie outside and answer an address one cycle later.
+module gru_after #(
+    parameter int HIDDEN = 32,
+    parameter int INPUTS = 1,  // 0: no input
+    parameter int STEPS = 135,
+    parameter int LANES = 4,
+    parameter bit HAS_INITIAL = 1'b0,
+    parameter bit SEQUENCE = 1'b1,
+    parameter int PE = 4,
+    parameter int SIMD = 4,
+    parameter int CELL = 2,
+    parameter int XSIMD = 1,
+    parameter int XBITS = 8,
+    parameter bit XSIGNED = 1'b0,
+    parameter int HBITS = 8,
+    parameter int WHBITS = 8,
+    parameter int WXBITS = 8,
+    parameter int GBITS = 8,
+    parameter int GFRAC = 7,
+    parameter int CBITS = 8,
+    parameter int PBITS = 10,
+    parameter int HACC = 22,  // recurrent sums
+    parameter int XACC = 18,  // input sums
+    parameter int BIAS = 20,
+    parameter int SUM = 24,  // pre-activation sums
+    parameter int HALIGN = 0,  // shifts: see docs/numerics.md, section 4, and codegen/gru_parameters.py
+    parameter int XALIGN = 0,
+    parameter int P_SHIFT = 8,
+    parameter int U_ALIGN = 0,
+    parameter int RV_ALIGN = 0,
+    parameter int A_SHIFT = 8,
+    parameter int HSHIFT = 0,
+    parameter int NSHIFT = 0,
+    parameter int STATE_SHIFT = 7,
+    parameter bit STATE_NARROW = 1'b1,
+    parameter int PACK_SHIFT_H = 0,  // see dot_pair
+    parameter int PACK_GROUP_H = 1,
+    parameter int PACK_SHIFT_X = 0,
+    parameter int PACK_GROUP_X = 1,
+    localparam int NF = HIDDEN / PE,
+    localparam int SF = HIDDEN / SIMD,
+    localparam int GROUPS = HIDDEN / CELL,
+    localparam int XSF = (INPUTS > 0) ? INPUTS / XSIMD : 1,
+    localparam int HADDR = (NF * SF > 1) ? $clog2(NF * SF) : 1,
+    localparam int XADDR = (GROUPS * XSF > 1) ? $clog2(GROUPS * XSF) : 1,
+    localparam int GADDR = (GROUPS > 1) ? $clog2(GROUPS) : 1,
+    localparam int WHWIDTH = SIMD * ((PACK_SHIFT_H > 0)
+        ? ((3 * PE) / 2) * (2 * WHBITS + 1) + ((3 * PE) % 2) * WHBITS : (3 * PE) * WHBITS),
+    localparam int WXWIDTH = XSIMD * ((PACK_SHIFT_X > 0)
+        ? ((3 * CELL) / 2) * (2 * WXBITS + 1) + ((3 * CELL) % 2) * WXBITS : (3 * CELL) * WXBITS)
+) (
+    input  logic                              clk,
+    input  logic                              rst_n,
+    input  logic [            XSIMD*XBITS-1:0] x_dat,
+    input  logic                              x_vld,
+    output logic                              x_rdy,
+    input  logic [             CELL*HBITS-1:0] init_dat,
+    input  logic                              init_vld,
+    output logic                              init_rdy,
+    output logic [             CELL*HBITS-1:0] odat,
+    output logic                              ovld,
+    input  logic                              ordy,
+    output logic [                  HADDR-1:0] wh_addr,
+    input  logic [                 WHWIDTH-1:0] wh_dat,
+    output logic [                  XADDR-1:0] wx_addr,
+    input  logic [                 WXWIDTH-1:0] wx_dat,
+    output logic [                  GADDR-1:0] bias_addr,
+    input  logic [   CELL-1:0][3:0][BIAS-1:0] bias_dat,
+    output logic [  CELL-1:0][1:0][PBITS-1:0] gate_addr,
+    input  logic [  CELL-1:0][1:0][GBITS-1:0] gate_dat,
+    output logic [       CELL-1:0][PBITS-1:0] cand_addr,
+    input  logic [       CELL-1:0][CBITS-1:0] cand_dat
+);
+  logic [SIMD*HBITS-1:0] ring_dat, source_dat;
+  logic ring_vld, ring_rdy, source_vld, source_rdy, mvu_rdy, hold_rdy;
+  logic [CELL*HBITS-1:0] hold_dat, new_dat;
+  logic hold_vld, new_vld, new_rdy;
+  logic [CELL-1:0][HBITS-1:0] hold;
+  logic [CELL-1:0][2:0][XACC-1:0] x_sum;
+  logic x_sum_vld, enter, enough;
+  logic [CELL-1:0][2:0][HACC-1:0] v;
+  logic v_vld;
+  logic [CELL-1:0][HBITS-1:0] cell_dat;
+  // words between the source and the cell: the fold in work, the matrix-vector unit's pipeline and FIFO
+  localparam int HOLD = 4 * SF + 16;
+
+  // ---- the ring: source -> matrix-vector unit and hold -> cell -> sink -> source
+  gru_source #(
+      .HBITS(HBITS), .SIMD(SIMD), .CELL(CELL), .SF(SF), .STEPS(STEPS), .LANES(LANES),
+      .HAS_INITIAL(HAS_INITIAL)
+  ) u_source (
+      .clk(clk), .rst_n(rst_n),
+      .init_dat(init_dat), .init_vld(init_vld), .init_rdy(init_rdy),
+      .ring_dat(ring_dat), .ring_vld(ring_vld), .ring_rdy(ring_rdy),
+      .odat(source_dat), .ovld(source_vld), .ordy(source_rdy)
+  );
+  assign source_rdy = mvu_rdy && hold_rdy;
+
+  gru_sink #(
+      .HBITS(HBITS), .SIMD(SIMD), .CELL(CELL), .SF(SF), .GROUPS(GROUPS), .STEPS(STEPS), .LANES(LANES),
+      .SEQUENCE(SEQUENCE)
+  ) u_sink (
+      .clk(clk), .rst_n(rst_n),
+      .idat(new_dat), .ivld(new_vld), .irdy(new_rdy),
+      .ring_dat(ring_dat), .ring_vld(ring_vld), .ring_rdy(ring_rdy),
+      .odat(odat), .ovld(ovld), .ordy(ordy)
+  );
+
+  // the old state, kept for the blend
+  gru_hold #(
+      .HBITS(HBITS), .SIMD(SIMD), .CELL(CELL), .DEPTH(HOLD)
+  ) u_hold (
+      .clk(clk), .rst_n(rst_n),
+      .idat(source_dat), .ivld(source_vld && mvu_rdy), .irdy(hold_rdy),
+      .odat(hold_dat), .ovld(hold_vld), .ordy(enter)
+  );
+  assign hold = hold_dat;
+
+  // ---- input product
+  gru_input #(
+      .INPUTS(INPUTS), .XSIMD(XSIMD), .XBITS(XBITS), .XSIGNED(XSIGNED), .WXBITS(WXBITS), .CELL(CELL),
+      .GROUPS(GROUPS), .XACC(XACC), .PACK_SHIFT(PACK_SHIFT_X), .PACK_GROUP(PACK_GROUP_X)
+  ) u_input (
+      .clk(clk), .rst_n(rst_n),
+      .x_dat(x_dat), .x_vld(x_vld), .x_rdy(x_rdy), .wx_addr(wx_addr), .wx_dat(wx_dat),
+      .odat(x_sum), .ovld(x_sum_vld), .ordy(enter)
+  );
+
+  mvu #(
+      .UNITS(PE), .GATES(3), .SIMD(SIMD), .NF(NF), .SF(SF), .CELL(CELL), .WBITS(WHBITS), .ABITS(HBITS),
+      .ACC_BITS(HACC), .PACK_SHIFT(PACK_SHIFT_H), .PACK_GROUP(PACK_GROUP_H)
+  ) u_recurrent (
+      .clk(clk), .rst_n(rst_n),
+      .idat(source_dat), .ivld(source_vld && hold_rdy), .irdy(mvu_rdy), .waddr(wh_addr), .wdat(wh_dat),
+      .odat(v), .ovld(v_vld), .ordy(enter)
+  );
+
+  // ---- cell: enters when all of a group's operands are there; the bias memory is read at the same time
+  always_ff @(posedge clk) begin
+    if (!rst_n) bias_addr <= '0;
+    else if (enter) bias_addr <= (bias_addr == GADDR'(GROUPS - 1)) ? '0 : bias_addr + 1'b1;
+  end
+  assign enter = v_vld && x_sum_vld && hold_vld && enough;
+  for (genvar c = 0; c < CELL; c++) begin : gen_unit
+    gru_unit_after #(
+        .HACC(HACC), .XACC(XACC), .BIAS(BIAS), .HALIGN(HALIGN), .XALIGN(XALIGN), .SUM(SUM), .PBITS(PBITS),
+        .P_SHIFT(P_SHIFT), .U_ALIGN(U_ALIGN), .RV_ALIGN(RV_ALIGN), .A_SHIFT(A_SHIFT), .HBITS(HBITS),
+        .CBITS(CBITS), .GBITS(GBITS), .GFRAC(GFRAC), .HSHIFT(HSHIFT), .NSHIFT(NSHIFT),
+        .STATE_SHIFT(STATE_SHIFT), .STATE_NARROW(STATE_NARROW)
+    ) u_unit (
+        .clk(clk), .v(v[c]), .u(x_sum[c]), .h(hold[c]), .bias(bias_dat[c]),
+        .gate_addr(gate_addr[c]), .gate_dat(gate_dat[c]), .cand_addr(cand_addr[c]), .cand_dat(cand_dat[c]),
+        .odat(cell_dat[c])
+    );
+  end
+  pipeline_out #(.WIDTH(CELL * HBITS), .LATENCY(16)) u_pipeline (
+      .clk(clk), .rst_n(rst_n), .enter(enter), .enough(enough), .idat(cell_dat),
+      .odat(new_dat), .ovld(new_vld), .ordy(new_rdy)
+  );
+endmodule

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// End of the ring: hands the new states on, CELL units a transfer, GROUPS transfers a vector: back into
+// the ring unless the step was the last, and to the output at every step (SEQUENCE) or at the last.
+// Holds the ring's FIFO: room for the states of all lanes, read as words of SIMD units.
+module gru_sink #(
+    parameter int HBITS = 8,
+    parameter int SIMD = 4,
+    parameter int CELL = 2,
+    parameter int SF = 2,
+    parameter int GROUPS = 4,
+    parameter int STEPS = 135,
+    parameter int LANES = 4,
+    parameter bit SEQUENCE = 1'b1
+) (
+    input  logic                  clk,
+    input  logic                  rst_n,
+    input  logic [CELL*HBITS-1:0] idat,
+    input  logic                  ivld,
+    output logic                  irdy,
+    output logic [SIMD*HBITS-1:0] ring_dat,
+    output logic                  ring_vld,
+    input  logic                  ring_rdy,
+    output logic [CELL*HBITS-1:0] odat,
+    output logic                  ovld,
+    input  logic                  ordy
+);
+  localparam int GBITS = (GROUPS > 1) ? $clog2(GROUPS) : 1;
+  localparam int LBITS = (LANES > 1) ? $clog2(LANES) : 1;
+  localparam int TBITS = (STEPS > 1) ? $clog2(STEPS) : 1;
+
+  logic [GBITS-1:0] group;
+  logic [LBITS-1:0] lane;
+  logic [TBITS-1:0] step;
+  logic last_step, group_end, lane_end;
+  logic to_ring, to_out, widen_rdy, out_rdy;
+  logic [SIMD*HBITS-1:0] wide_dat;
+  logic wide_vld, wide_rdy;
+
+  assign last_step = step == TBITS'(STEPS - 1);
+  assign to_ring = !last_step;
+  assign to_out = SEQUENCE || last_step;
+  assign irdy = (!to_ring || widen_rdy) && (!to_out || out_rdy);
+  assign group_end = group == GBITS'(GROUPS - 1);
+  assign lane_end = group_end && lane == LBITS'(LANES - 1);
+
+  always_ff @(posedge clk) begin
+    if (!rst_n) begin
+      group <= '0;
+      lane  <= '0;
+      step  <= '0;
+    end else if (ivld && irdy) begin
+      group <= group_end ? '0 : group + 1'b1;
+      if (group_end) lane <= lane_end ? '0 : lane + 1'b1;
+      if (lane_end) step <= last_step ? '0 : step + 1'b1;
+    end
+  end
+
+  stream_widen #(.WIDTH(CELL * HBITS), .FACTOR(SIMD / CELL)) u_widen (
+      .clk(clk), .rst_n(rst_n),
+      .idat(idat), .ivld(ivld && to_ring && (!to_out || out_rdy)), .irdy(widen_rdy),
+      .odat(wide_dat), .ovld(wide_vld), .ordy(wide_rdy)
+  );
+  stream_fifo #(.WIDTH(SIMD * HBITS), .DEPTH(LANES * SF)) u_ring (
+      .clk(clk), .rst_n(rst_n),
+      .idat(wide_dat), .ivld(wide_vld), .irdy(wide_rdy),
+      .odat(ring_dat), .ovld(ring_vld), .ordy(ring_rdy)
+  );
+  stream_fifo #(.WIDTH(CELL * HBITS), .DEPTH(4)) u_out (
+      .clk(clk), .rst_n(rst_n),
+      .idat(idat), .ivld(ivld && to_out && (!to_ring || widen_rdy)), .irdy(out_rdy),
+      .odat(odat), .ovld(ovld), .ordy(ordy)
+  );
+endmodule

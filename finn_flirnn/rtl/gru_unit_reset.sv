@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// First half of a unit whose reset gate acts before the recurrent product (docs/numerics.md, section 4):
+//   r = gate(v_r + u_r), z = gate(v_z + u_z), rh = requantise(r * h), and the candidate's input part.
+// Biases arrive one cycle later than v. Latency 9 cycles, one unit a cycle, no stall.
+module gru_unit_reset #(
+    parameter int HACC = 20,
+    parameter int XACC = 20,
+    parameter int BIAS = 20,
+    parameter int HALIGN = 0,
+    parameter int XALIGN = 0,
+    parameter int SUM = 22,
+    parameter int PBITS = 10,
+    parameter int P_SHIFT = 8,
+    parameter int HBITS = 8,
+    parameter int GBITS = 8,
+    parameter int GFRAC = 7,
+    parameter bit STATE_NARROW = 1'b1
+) (
+    input  logic                      clk,
+    input  logic [1:0][    HACC-1:0]  v,
+    input  logic [2:0][    XACC-1:0]  u,
+    input  logic      [   HBITS-1:0]  h,
+    input  logic [2:0][    BIAS-1:0]  bias,       // r, z, n
+    output logic [1:0][   PBITS-1:0]  gate_addr,  // r, z
+    input  logic [1:0][   GBITS-1:0]  gate_dat,
+    output logic      [   HBITS-1:0]  rh,
+    output logic      [   GBITS-1:0]  z,
+    output logic      [   HBITS-1:0]  h_out,
+    output logic signed [   SUM-1:0]  u_n
+);
+  localparam int RH = GBITS + 1 + HBITS;
+  logic signed [SUM-1:0] a_r, a_z, a_n;
+  logic [HBITS-1:0] h_q;
+  logic signed [RH-1:0] product;
+
+  // cycles 1 to 3
+  gru_join #(.HACC(HACC), .XACC(XACC), .BIAS(BIAS), .HSHIFT(HALIGN), .XSHIFT(XALIGN), .OUT(SUM)) u_r (
+      .clk(clk), .h(v[0]), .x(u[0]), .bias(bias[0]), .odat(a_r)
+  );
+  gru_join #(.HACC(HACC), .XACC(XACC), .BIAS(BIAS), .HSHIFT(HALIGN), .XSHIFT(XALIGN), .OUT(SUM)) u_z (
+      .clk(clk), .h(v[1]), .x(u[1]), .bias(bias[1]), .odat(a_z)
+  );
+  gru_join #(.HACC(1), .XACC(XACC), .BIAS(BIAS), .HSHIFT(0), .XSHIFT(XALIGN), .OUT(SUM)) u_n_join (
+      .clk(clk), .h(1'b0), .x(u[2]), .bias(bias[2]), .odat(a_n)
+  );
+
+  // cycles 4 and 5: pre-activation codes; cycle 6: gates; cycle 7: r * h; cycles 8 and 9: its code
+  requant #(.IN_BITS(SUM), .SHIFT(P_SHIFT), .OUT_BITS(PBITS)) u_p_r (.clk(clk), .idat(a_r), .odat(gate_addr[0]));
+  requant #(.IN_BITS(SUM), .SHIFT(P_SHIFT), .OUT_BITS(PBITS)) u_p_z (.clk(clk), .idat(a_z), .odat(gate_addr[1]));
+  delay #(.WIDTH(HBITS), .CYCLES(6)) u_h (.clk(clk), .idat(h), .odat(h_q));
+  always_ff @(posedge clk) product <= $signed({1'b0, gate_dat[0]}) * $signed(h_q);
+  requant #(
+      .IN_BITS(RH), .SHIFT(GFRAC), .OUT_BITS(HBITS), .OUT_SIGNED(1'b1), .OUT_NARROW(STATE_NARROW)
+  ) u_rh (
+      .clk(clk), .idat(product), .odat(rh)
+  );
+
+  delay #(.WIDTH(GBITS), .CYCLES(3)) u_z_line (.clk(clk), .idat(gate_dat[1]), .odat(z));
+  delay #(.WIDTH(HBITS), .CYCLES(3)) u_h_line (.clk(clk), .idat(h_q), .odat(h_out));
+  delay #(.WIDTH(SUM), .CYCLES(6)) u_n_line (.clk(clk), .idat(a_n), .odat(u_n));
+endmodule

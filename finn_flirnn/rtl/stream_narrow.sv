@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One word of FACTOR * WIDTH bits becomes FACTOR words, the least significant first.
+// One output word a cycle without gaps; irdy follows ordy on the last part of a word.
+module stream_narrow #(
+    parameter int WIDTH = 8,
+    parameter int FACTOR = 2
+) (
+    input  logic                    clk,
+    input  logic                    rst_n,
+    input  logic [FACTOR*WIDTH-1:0] idat,
+    input  logic                    ivld,
+    output logic                    irdy,
+    output logic [       WIDTH-1:0] odat,
+    output logic                    ovld,
+    input  logic                    ordy
+);
+  if (FACTOR == 1) begin : gen_wire
+    logic unused;
+    assign unused = &{1'b0, clk, rst_n};
+    assign odat = idat;
+    assign ovld = ivld;
+    assign irdy = ordy;
+  end else begin : gen_narrow
+    localparam int COUNT = $clog2(FACTOR + 1);
+    logic [FACTOR*WIDTH-1:0] words;
+    logic [COUNT-1:0] count;  // parts left in `words`
+
+    assign odat = words[WIDTH-1:0];
+    assign ovld = count != '0;
+    assign irdy = (count == '0) || (count == COUNT'(1) && ordy);
+
+    always_ff @(posedge clk) begin
+      if (ivld && irdy) words <= idat;
+      else if (ovld && ordy) words <= {{WIDTH{1'b0}}, words[FACTOR*WIDTH-1:WIDTH]};
+      if (!rst_n) count <= '0;
+      else if (ivld && irdy) count <= COUNT'(FACTOR);
+      else if (ovld && ordy) count <= count - 1'b1;
+    end
+  end
+endmodule

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// FACTOR words of WIDTH bits become one word; the first lies in the least significant bits.
+// One input word a cycle without gaps; irdy follows ordy when a word is waiting to leave.
+module stream_widen #(
+    parameter int WIDTH = 8,
+    parameter int FACTOR = 2
+) (
+    input  logic                    clk,
+    input  logic                    rst_n,
+    input  logic [       WIDTH-1:0] idat,
+    input  logic                    ivld,
+    output logic                    irdy,
+    output logic [FACTOR*WIDTH-1:0] odat,
+    output logic                    ovld,
+    input  logic                    ordy
+);
+  if (FACTOR == 1) begin : gen_wire
+    logic unused;
+    assign unused = &{1'b0, clk, rst_n};
+    assign odat = idat;
+    assign ovld = ivld;
+    assign irdy = ordy;
+  end else begin : gen_widen
+    localparam int COUNT = $clog2(FACTOR + 1);
+    logic [FACTOR*WIDTH-1:0] words;
+    logic [COUNT-1:0] count;
+
+    assign odat = words;
+    assign ovld = count == COUNT'(FACTOR);
+    assign irdy = !ovld || ordy;
+
+    always_ff @(posedge clk) begin
+      if (ivld && irdy) words <= {idat, words[FACTOR*WIDTH-1:WIDTH]};
+      if (!rst_n) count <= '0;
+      else if (ivld && irdy) count <= ovld ? COUNT'(1) : count + 1'b1;
+      else if (ovld && ordy) count <= '0;
+    end
+  end
+endmodule
