@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The accelerator as a user sees it: decays in, decay components and lifetimes out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from finn_flirnn.driver.device import DEFAULT_TIMEOUT_S, Device, open_device
+from finn_flirnn.driver.errors import ClosedError, WrongBuildError
+from finn_flirnn.driver.metadata import AcceleratorMetadata
+from finn_flirnn.driver.packing import from_groups, to_groups
+from finn_flirnn.numerics.fixed_point import Codes
+from finn_flirnn.physics.lifetimes import Lifetimes, lifetimes_from_sfd
+from finn_flirnn.physics.preprocess import checked_counts, normalise
+
+LIFETIME_OUTPUTS = ("full", "short", "long")
+TRANSFER_BYTES = 1 << 22
+"""A transfer holds as many groups as fit into this, and at least one."""
+
+
+class Accelerator:
+    """A network on a device.
+
+    >>> with Accelerator.open("deploy") as accelerator:       # doctest: +SKIP
+    ...     components = accelerator.infer(counts)            # (pixels, gates) -> (pixels, gates, outputs)
+    """
+
+    def __init__(self, metadata: AcceleratorMetadata, device: Device) -> None:
+        """Take over an open device. Raises WrongBuildError if its hardware is of another build."""
+        if device.build_id not in (None, metadata.build_id):
+            raise WrongBuildError(
+                f"the hardware must be build {metadata.build_id} ({metadata.name}), "
+                f"but says that it is {device.build_id}; load the bitfile of this package"
+            )
+        self._metadata = metadata
+        self._device: Device | None = device
+
+    @classmethod
+    def open(
+        cls,
+        directory: str | Path,
+        device: str | Device = "pynq",
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> Accelerator:
+        """Open a deployment package on a device.
+
+        directory: the deploy directory of a build. device: ``"pynq"``, or an open device, which the
+        accelerator closes. timeout_s: for one transfer; an open device has its own.
+        Raises DeploymentError for a missing or altered file, WrongBuildError, DeviceError.
+        """
+        root = Path(directory)
+        metadata = AcceleratorMetadata.read(root)
+        metadata.check_files(root)
+        if isinstance(device, str):
+            device = open_device(device, root, metadata, timeout_s)
+        try:
+            return cls(metadata, device)
+        except WrongBuildError:
+            device.close()
+            raise
+
+    @property
+    def metadata(self) -> AcceleratorMetadata:
+        """What accelerator.json says."""
+        return self._metadata
+
+    def infer(self, decays: npt.ArrayLike, *, normalised: bool = False) -> npt.NDArray[np.float32]:
+        """Components of decays.
+
+        decays: (pixels, gates), any integer or floating type: raw counts, which are normalised as in
+        training, or with ``normalised`` values that have been so already (0 to 1).
+        Returns (pixels, gates, outputs), in the order of ``metadata.output_names``.
+        Raises ValueError for another shape, NaN or negative values; ClosedError, DeviceError.
+        """
+        values = self._network_input(np.asarray(decays), normalised)
+        codes = self._metadata.input_stream.format.quantise(values)
+        result = self.infer_codes(codes[:, :, np.newaxis])
+        return self._metadata.output_stream.format.dequantise(result).astype(np.float32)
+
+    def lifetimes(self, decays: npt.ArrayLike, *, normalised: bool = False) -> Lifetimes:
+        """Lifetimes in ns and fractions of decays, (pixels,) each; arguments and errors as ``infer``.
+
+        Raises ValueError for a model whose outputs are not full, short and long decay.
+        """
+        meta = self._metadata
+        if meta.output_names != LIFETIME_OUTPUTS:
+            raise ValueError(
+                f"lifetimes need the outputs {LIFETIME_OUTPUTS}, the model has {meta.output_names}; "
+                "use infer()"
+            )
+        return lifetimes_from_sfd(self.infer(decays, normalised=normalised), meta.gate_step_ns)
+
+    def infer_codes(self, codes: Codes) -> Codes:
+        """Output codes (pixels, T, outputs) of input codes (pixels, T, inputs).
+
+        Raises ValueError if shape or codes do not fit, ClosedError, DeviceError.
+        """
+        device, meta = self._open_device(), self._metadata
+        if codes.ndim != 3 or codes.shape[1:] != (meta.steps, meta.inputs):
+            raise ValueError(
+                f"codes have shape {codes.shape}, expected (pixels, {meta.steps}, {meta.inputs}); "
+                "the accelerator is built for that many gates and features"
+            )
+        groups = to_groups(codes, meta.lanes)
+        at_once = max(1, TRANSFER_BYTES // max(meta.group_input_bytes, meta.group_output_bytes))
+        parts = [
+            self._transfer(device, groups[start : start + at_once])
+            for start in range(0, len(groups), at_once)
+        ]
+        if not parts:
+            return np.zeros((0, meta.steps, meta.outputs), dtype=np.int64)
+        return from_groups(np.concatenate(parts), len(codes))
+
+    def close(self) -> None:
+        """Close the device. May be called again."""
+        if self._device is not None:
+            self._device.close()
+        self._device = None
+
+    def __enter__(self) -> Accelerator:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _open_device(self) -> Device:
+        if self._device is None:
+            raise ClosedError("the accelerator is closed; open it again")
+        return self._device
+
+    def _transfer(self, device: Device, groups: Codes) -> Codes:
+        """(groups, T, lanes, inputs) -> (groups, T, lanes, outputs)."""
+        meta = self._metadata
+        data = device.transfer(meta.input_stream.pack(groups), len(groups) * meta.group_output_bytes)
+        return meta.output_stream.unpack(data).reshape(len(groups), meta.steps, meta.lanes, meta.outputs)
+
+    def _network_input(self, decays: npt.NDArray[Any], normalised: bool) -> npt.NDArray[Any]:
+        """Decays as the network takes them: (pixels, T) in 0 to 1."""
+        meta = self._metadata
+        if meta.inputs != 1:
+            raise ValueError(f"decays have 1 feature, the model has inputs={meta.inputs}; use infer_codes()")
+        checked_counts(decays)
+        if decays.shape[1] != meta.steps:
+            raise ValueError(
+                f"decays have {decays.shape[1]} gates, the accelerator is built for {meta.steps}; "
+                "resample them to the model's gates"
+            )
+        if not normalised:
+            return normalise(decays)
+        if decays.size and decays.max() > 1:
+            raise ValueError(
+                f"normalised decays must lie in 0..1, got {decays.max()}; leave out normalised for counts"
+            )
+        return decays

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A simulation, or anything else with a transfer(), in place of the board.
+
+The Verilated design of a build directory is one of them; it needs finn-flirnn installed, the rest
+of the driver does not.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Protocol
+
+from finn_flirnn.driver.device import Device
+from finn_flirnn.driver.errors import ClosedError, DeploymentError, DeviceError
+
+ADAPTER = "finn_flirnn.build.simulated_board"
+
+
+class Engine(Protocol):
+    """What computes: takes the bytes of whole groups, gives those of their results."""
+
+    build_id: str | None
+
+    def transfer(self, data: bytes, output_bytes: int) -> bytes:
+        """Results of the groups in ``data``; TimeoutError if the design stalls."""
+
+
+class SimulatedDevice:
+    """A Device on top of an Engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine: Engine | None = engine
+        self._build_id = engine.build_id
+
+    @property
+    def build_id(self) -> str | None:
+        """The build identifier of the simulated design."""
+        return self._build_id
+
+    def transfer(self, data: bytes, output_bytes: int) -> bytes:
+        """Run whole groups. Raises DeviceError if another number of bytes comes back."""
+        if self._engine is None:
+            raise ClosedError("the device is closed; open the accelerator again")
+        result = self._engine.transfer(data, output_bytes)
+        if len(result) != output_bytes:
+            self._engine = None
+            raise DeviceError(
+                f"{output_bytes} bytes must come back, got {len(result)}; check the design's output stream"
+            )
+        return result
+
+    def close(self) -> None:
+        """Let go of the engine."""
+        self._engine = None
+
+
+def open_verilated_board(build_directory: Path, timeout_s: float) -> Device:
+    """The Verilated design of a build directory as a device.
+
+    Raises DeploymentError if finn-flirnn is not installed here.
+    """
+    try:
+        adapter = importlib.import_module(ADAPTER)
+    except ModuleNotFoundError as error:
+        raise DeploymentError(
+            f"device 'sim' needs finn-flirnn, which is not here ({error}); pip install finn-flirnn, "
+            "or use another device"
+        ) from error
+    return SimulatedDevice(adapter.open_board(build_directory, timeout_s))
