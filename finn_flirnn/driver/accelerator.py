@@ -16,7 +16,7 @@ from finn_flirnn.driver.metadata import AcceleratorMetadata
 from finn_flirnn.driver.packing import from_groups, to_groups
 from finn_flirnn.numerics.fixed_point import Codes
 from finn_flirnn.physics.lifetimes import Lifetimes, lifetimes_from_sfd
-from finn_flirnn.physics.preprocess import checked_counts, normalise
+from finn_flirnn.physics.preprocess import check_counts, normalise
 
 LIFETIME_OUTPUTS = ("full", "short", "long")
 TRANSFER_BYTES = 1 << 22
@@ -150,14 +150,14 @@ class Accelerator:
         meta = self._metadata
         if meta.inputs != 1:
             raise ValueError(f"decays have 1 feature, the model has inputs={meta.inputs}; use infer_codes()")
-        checked_counts(decays)
+        check_counts(decays)
         if decays.shape[1] != meta.steps:
             raise ValueError(
                 f"decays have {decays.shape[1]} gates, the accelerator is built for {meta.steps}; "
                 "resample them to the model's gates"
             )
         if not normalised:
-            return normalise(decays)
+            return normalise(decays, meta.dark_gates)
         if decays.size and decays.max() > 1:
             raise ValueError(
                 f"normalised decays must lie in 0..1, got {decays.max()}; leave out normalised for counts"

@@ -32,7 +32,7 @@ class AcceleratorMetadata:
     steps: T, both of the input and of the output sequence. lanes: C pixels of a group.
     inputs, outputs: features of a step; output_names: one for each output.
     input_stream, output_stream: how codes travel, and the formats that give them their scale.
-    gate_step_ns: time from gate to gate.
+    gate_step_ns: time from gate to gate. dark_gates: the preprocessing subtracts their mean.
     conditions: what the model was trained for (preset, lifetimes, IRF), for people to read.
     bitfile: its name in the package, None for a build without one.
     files: SHA-256 of the other files of the package, by their relative names.
@@ -54,6 +54,7 @@ class AcceleratorMetadata:
     input_stream: Stream
     output_stream: Stream
     gate_step_ns: float
+    dark_gates: int
     conditions: Mapping[str, Condition]
     bitfile: str | None
     files: Mapping[str, str]
@@ -61,7 +62,7 @@ class AcceleratorMetadata:
     def __post_init__(self) -> None:
         problems = [
             f"{name}={getattr(self, name)} must be at least 1"
-            for name in ("steps", "lanes", "inputs", "outputs")
+            for name in ("steps", "lanes", "inputs", "outputs", "dark_gates")
             if getattr(self, name) < 1
         ]
         if self.schema != SCHEMA:
@@ -139,7 +140,7 @@ def sha256_of(path: Path) -> str:
 
 
 _KINDS: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("schema", "steps", "lanes", "inputs", "outputs"), (int,)),
+    **dict.fromkeys(("schema", "steps", "lanes", "inputs", "outputs", "dark_gates"), (int,)),
     **dict.fromkeys(("name", "project_version", "build_id", "model_sha256", "board"), (str,)),
     **dict.fromkeys(("clock_mhz", "pixels_per_s", "gate_step_ns"), (int, float)),
     "bitfile": (str, type(None)),

@@ -66,7 +66,7 @@ def validate(accelerator: Accelerator, directory: Path, device_name: str, pixels
     meta = accelerator.metadata
     counts, expected = _examples(directory, meta)
     counts, expected = counts[:pixels], expected[:pixels]
-    inputs = meta.input_stream.format.quantise(normalise(counts))
+    inputs = meta.input_stream.format.quantise(normalise(counts, meta.dark_gates))
     start = time.perf_counter()
     got = accelerator.infer_codes(inputs[:, :, np.newaxis])
     seconds = time.perf_counter() - start

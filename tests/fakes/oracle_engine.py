@@ -80,6 +80,7 @@ def metadata_of(network: Seq2SeqNetwork, lanes: int, **changes: object) -> Accel
         "input_stream": Stream(1, network.input_format),
         "output_stream": Stream(1, network.output_format),
         "gate_step_ns": 0.09,
+        "dark_gates": 4,
         "conditions": {},
         "bitfile": None,
         "files": {},

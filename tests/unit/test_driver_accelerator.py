@@ -23,9 +23,8 @@ from finn_flirnn.driver import accelerator as accelerator_module
 from finn_flirnn.driver.metadata import FILE_NAME
 from finn_flirnn.physics.lifetimes import lifetimes_from_sfd
 from finn_flirnn.physics.preprocess import normalise
-from finn_flirnn.physics.presets import DARK_GATES
 
-STEPS = 14
+STEPS, DARK_GATES = 12, 4
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +98,7 @@ def test_every_number_type_of_counts_gives_the_same_components(
     accelerator: Accelerator, network: Any, dtype: str
 ) -> None:
     counts = counts_of(3)
-    codes = network.run(network.input_format.quantise(normalise(counts))[:, :, np.newaxis])
+    codes = network.run(network.input_format.quantise(normalise(counts, DARK_GATES))[:, :, np.newaxis])
     result = accelerator.infer(counts.astype(dtype))
     assert result.dtype == np.float32
     assert result.shape == (3, STEPS, 3)
@@ -108,7 +107,9 @@ def test_every_number_type_of_counts_gives_the_same_components(
 
 def test_normalised_decays_are_taken_as_they_are(accelerator: Accelerator) -> None:
     counts = counts_of(3)
-    assert np.array_equal(accelerator.infer(normalise(counts), normalised=True), accelerator.infer(counts))
+    assert np.array_equal(
+        accelerator.infer(normalise(counts, DARK_GATES), normalised=True), accelerator.infer(counts)
+    )
 
 
 def test_non_contiguous_counts_give_the_same_components(accelerator: Accelerator) -> None:

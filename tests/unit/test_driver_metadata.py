@@ -30,6 +30,7 @@ META = AcceleratorMetadata(
     input_stream=Stream(1, Format(8, 8, signed=False)),
     output_stream=Stream(3, Format(12, 10)),
     gate_step_ns=0.09,
+    dark_gates=4,
     conditions={"preset": "paper135", "irf_fwhm_ns": 0.25},
     bitfile=None,
     files={},

@@ -41,6 +41,7 @@ META = AcceleratorMetadata(
     input_stream=Stream(1, Format(8, 8, signed=False)),
     output_stream=Stream(3, Format(8, 6)),
     gate_step_ns=0.09,
+    dark_gates=4,
     conditions={},
     bitfile="bitfile/test.bit",
     files={},

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The deployment package of a build: what is copied to the board, and nothing of the compiler.
+
+The driver's modules, and the few of ours that they import, are copied into a package of the same inner
+layout. Nothing in them is changed but the package's name in their imports, so that the package neither
+needs finn_flirnn nor hides it: ``validate.py --device sim`` uses both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import zipfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import jinja2
+import numpy as np
+import numpy.typing as npt
+
+import finn_flirnn
+from finn_flirnn.build.files import hashes_below, sha256_of
+from finn_flirnn.codegen.types import RtlModule, StreamPort
+from finn_flirnn.driver.metadata import FILE_NAME, SCHEMA, AcceleratorMetadata, Condition
+from finn_flirnn.driver.packing import Stream, smallest_integer
+from finn_flirnn.driver.validate import EXAMPLE_INPUT, EXPECTED_OUTPUT
+from finn_flirnn.numerics import Seq2SeqNetwork
+from finn_flirnn.physics.preprocess import DARK_GATES, normalise
+
+PACKAGE = "finn_flirnn_driver"
+SHARED_MODULES = (
+    "numerics/fixed_point.py",
+    "physics/lifetimes.py",
+    "physics/preprocess.py",
+)
+"""What the driver imports of ours, directly and indirectly; all of it needs numpy only."""
+
+OUR_IMPORT = re.compile(r"^(\s*(?:from|import) )finn_flirnn\b", re.MULTILINE)
+
+ROOT = Path(finn_flirnn.__file__).resolve().parent
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+RENDERED = {
+    "README.md": "deploy_readme.md.j2",
+    "LICENSE": "deploy_license.j2",
+    "requirements.txt": "deploy_requirements.j2",
+    "validate.py": "deploy_validate.j2",
+    f"{PACKAGE}/__init__.py": "deploy_package.j2",
+}
+FREE = ("README.md", "LICENSE", "requirements.txt")
+"""Files that may be edited on the board; the driver refuses to start if any other has changed."""
+
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class DeploymentSpec:
+    """What a deployment package says of its build beside network and hardware.
+
+    name, board, clock_mhz, lanes: of the configuration. model_sha256: hash of the QONNX model.
+    pixels_per_s: predicted throughput. output_names: one for each output of the head.
+    gate_step_ns: time from gate to gate. dark_gates: the preprocessing subtracts their mean.
+    conditions: what the model was trained for, for people to read.
+    """
+
+    name: str
+    board: str
+    clock_mhz: float
+    lanes: int
+    model_sha256: str
+    pixels_per_s: float
+    output_names: tuple[str, ...]
+    gate_step_ns: float
+    conditions: dict[str, Condition]
+    dark_gates: int = DARK_GATES
+
+
+def build_identifier(spec: DeploymentSpec, module: RtlModule) -> str:
+    """16 hexadecimal digits that change with the hardware, its function or its interface.
+
+    They depend on file contents and names only, not on where or when the build ran.
+    """
+    identity = {
+        "spec": asdict(spec),
+        "top": module.top,
+        "ports": [asdict(port) for port in (*module.inputs, *module.outputs)],
+        "files": [(path.name, sha256_of(path)) for path in (*module.sources, *module.data)],
+    }
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def assemble_deployment(
+    output: Path,
+    spec: DeploymentSpec,
+    network: Seq2SeqNetwork,
+    module: RtlModule,
+    counts: npt.NDArray[np.integer] | npt.NDArray[np.floating],
+    bitfile: Path | None = None,
+) -> Path:
+    """Write ``output/deploy/`` and ``output/deploy.zip``; the same arguments give the same bytes.
+
+    counts: (pixels, gates) raw example decays; the oracle's output codes for them are what the board
+    has to give. bitfile: FINN's bitfile, with its .hwh beside it.
+    Returns the deploy directory, which is made anew. Raises ValueError if ports, network and spec do
+    not fit each other, FileNotFoundError for a bitfile without its .hwh.
+    """
+    deploy = output / "deploy"
+    shutil.rmtree(deploy, ignore_errors=True)
+    _copy_driver(deploy / PACKAGE)
+    _write_examples(deploy, spec, network, counts)
+    bitfile_name = None if bitfile is None else _copy_bitfile(bitfile, deploy)
+    meta = _metadata(spec, network, module, bitfile_name)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    for name, template in RENDERED.items():
+        text = environment.get_template(template).render(meta=meta, package=PACKAGE, pixels=len(counts))
+        (deploy / name).write_text(text, encoding="utf-8")
+    meta = replace(meta, files={name: sha for name, sha in hashes_below(deploy).items() if name not in FREE})
+    (deploy / FILE_NAME).write_text(meta.to_json(), encoding="utf-8")
+    write_zip(deploy, output / "deploy.zip")
+    return deploy
+
+
+def write_zip(directory: Path, target: Path) -> None:
+    """An archive of a directory, the same bytes for the same files.
+
+    Stored, not compressed: compressed bytes depend on the zlib that made them.
+    """
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for path in sorted(path for path in directory.rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(f"{directory.name}/{path.relative_to(directory).as_posix()}", ZIP_EPOCH)
+            entry.create_system = 3  # Unix: the file mode below is meant
+            entry.external_attr = 0o100644 << 16
+            archive.writestr(entry, path.read_bytes())
+
+
+def _copy_driver(package: Path) -> None:
+    names = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "driver").glob("*.py"))]
+    for name in (*names, *SHARED_MODULES):
+        target = package / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        text = (ROOT / name).read_text(encoding="utf-8")
+        target.write_text(OUR_IMPORT.sub(rf"\1{PACKAGE}", text), encoding="utf-8")
+    for name in SHARED_MODULES:
+        (package / name).with_name("__init__.py").write_text(
+            '# SPDX-License-Identifier: BSD-3-Clause\n"""The part of finn_flirnn that the driver needs."""\n',
+            encoding="utf-8",
+        )
+
+
+def _write_examples(
+    deploy: Path,
+    spec: DeploymentSpec,
+    network: Seq2SeqNetwork,
+    counts: npt.NDArray[np.integer] | npt.NDArray[np.floating],
+) -> None:
+    if counts.ndim != 2 or counts.shape[1] != network.steps or not len(counts):
+        raise ValueError(f"counts have shape {counts.shape}, expected (pixels, {network.steps}), not empty")
+    inputs = network.input_format.quantise(normalise(counts, spec.dark_gates))
+    expected = network.run(inputs[:, :, np.newaxis])
+    np.save(deploy / EXAMPLE_INPUT, counts, allow_pickle=False)
+    np.save(
+        deploy / EXPECTED_OUTPUT, expected.astype(smallest_integer(network.output_format)), allow_pickle=False
+    )
+
+
+def _copy_bitfile(bitfile: Path, deploy: Path) -> str:
+    handoff = bitfile.with_suffix(".hwh")
+    for path in (bitfile, handoff):
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} must exist; PYNQ needs a .bit and its .hwh, export both")
+    folder = deploy / "bitfile"
+    folder.mkdir()
+    for path in (bitfile, handoff):
+        shutil.copyfile(path, folder / path.name)
+    return f"bitfile/{bitfile.name}"
+
+
+def _metadata(
+    spec: DeploymentSpec,
+    network: Seq2SeqNetwork,
+    module: RtlModule,
+    bitfile: str | None,
+) -> AcceleratorMetadata:
+    return AcceleratorMetadata(
+        schema=SCHEMA,
+        name=spec.name,
+        project_version=finn_flirnn.__version__,
+        build_id=build_identifier(spec, module),
+        model_sha256=spec.model_sha256,
+        board=spec.board,
+        clock_mhz=spec.clock_mhz,
+        pixels_per_s=spec.pixels_per_s,
+        steps=network.steps,
+        lanes=spec.lanes,
+        inputs=network.encoder.inputs,
+        outputs=network.head.outputs,
+        output_names=spec.output_names,
+        input_stream=_stream(module.inputs, network.input_format, "input"),
+        output_stream=_stream(module.outputs, network.output_format, "output"),
+        gate_step_ns=spec.gate_step_ns,
+        dark_gates=spec.dark_gates,
+        conditions=spec.conditions,
+        bitfile=bitfile,
+        files={},
+    )
+
+
+def _stream(ports: tuple[StreamPort, ...], fmt: object, name: str) -> Stream:
+    if len(ports) != 1 or ports[0].format != fmt:
+        raise ValueError(
+            f"the module must have one {name} stream of {fmt}, has {ports}; stitch the whole network"
+        )
+    return Stream(ports[0].elements, ports[0].format)
