@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Code generation: an oracle layer and a folding become SystemVerilog and memory files."""
 
+from finn_flirnn.codegen.cycles import dense_cycles, gru_cycles
 from finn_flirnn.codegen.dense import emit_dense
 from finn_flirnn.codegen.gru import emit_gru
 from finn_flirnn.codegen.multiplier import Multiplier
+from finn_flirnn.codegen.stitch import Instance, Link, stitch
 from finn_flirnn.codegen.types import DenseFolding, GruFolding, RtlModule, StreamPort
 
 __all__ = [
     "DenseFolding",
     "GruFolding",
+    "Instance",
+    "Link",
     "Multiplier",
     "RtlModule",
     "StreamPort",
+    "dense_cycles",
     "emit_dense",
     "emit_gru",
+    "gru_cycles",
+    "stitch",
 ]

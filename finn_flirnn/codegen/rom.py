@@ -11,6 +11,10 @@ from finn_flirnn.codegen.template import render
 BLOCK_DEPTH = 128
 """Memories deeper than this go to block RAM; shallow ones waste it (one block a 72-bit slice)."""
 
+_STYLE_BLOCK = 'rom_style = "block"'
+_STYLE_LOGIC = "logic_block"
+"""Yosys' attribute; Vivado puts shallow memories into LUTs by itself. Yosys refuses "distributed" for a ROM."""
+
 _ROM = """// SPDX-License-Identifier: BSD-3-Clause
 // Generated. $depth words of $width bits; answers an address one cycle later.
 module $name (
@@ -18,7 +22,7 @@ module $name (
     input  logic [$address_high:0] addr,
     output logic [$width_high:0] dat
 );
-  (* rom_style = "$style" *) logic [$width_high:0] mem [$depth];
+  (* $style *) logic [$width_high:0] mem [$depth];
   initial begin
 $rows
   end
@@ -54,7 +58,7 @@ class Rom:
             width=self.width,
             address_high=self.address_bits - 1,
             width_high=self.width - 1,
-            style="block" if len(self.words) > BLOCK_DEPTH else "distributed",
+            style=_STYLE_BLOCK if len(self.words) > BLOCK_DEPTH else _STYLE_LOGIC,
             rows=rows,
         )
 

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Cycles of the engines, from their structure; compared with simulation in the tests."""
+
+from __future__ import annotations
+
+from finn_flirnn.codegen.gru import gru_packing
+from finn_flirnn.codegen.multiplier import Multiplier, Packing, choose_packing
+from finn_flirnn.codegen.types import DenseFolding, GruFolding
+from finn_flirnn.numerics import DenseLayer, GruLayer, Reset
+
+FIFO_LATENCY = 2
+CELL_LATENCY = {"after": 16, "reset": 9, "candidate": 10}
+"""LATENCY of pipeline_out in rtl/gru_after.sv and rtl/gru_before.sv."""
+
+
+def mvu_latency(simd: int, packing: Packing, rows: int) -> int:
+    """Cycles from a fold's last operand word to its first part at the output of rtl/mvu.sv."""
+    if packing.active and rows > 1:
+        groups = -(-simd // packing.group)
+        dot = 2 + (packing.group - 1).bit_length() + (groups - 1).bit_length()
+    else:
+        dot = 1 + (simd - 1).bit_length()
+    return 1 + dot + 1 + FIFO_LATENCY
+
+
+def gru_step_cycles(layer: GruLayer, folding: GruFolding, multiplier: Multiplier = Multiplier.DSP48E2) -> int:
+    """Cycles in which all lanes advance by one step, in steady state with streams always ready."""
+    folding.check(layer.hidden, layer.inputs)
+    cell = folding.cell_pe(layer.hidden)
+    nf, sf, groups = layer.hidden // folding.pe, layer.hidden // folding.simd, layer.hidden // cell
+    work = max(nf * sf, groups * (layer.inputs // folding.input_simd if layer.inputs else 1))
+    return max(folding.lanes * work, _ring_latency(layer, folding, multiplier) + (nf - 1) * sf)
+
+
+def gru_cycles(
+    layer: GruLayer, steps: int, folding: GruFolding, multiplier: Multiplier = Multiplier.DSP48E2
+) -> int:
+    """Cycles of one group of ``folding.lanes`` pixels, in steady state with streams always ready."""
+    return steps * gru_step_cycles(layer, folding, multiplier)
+
+
+def dense_cycles(layer: DenseLayer, positions: int, folding: DenseFolding) -> int:
+    """Cycles of ``positions`` positions, in steady state with streams always ready."""
+    folding.check(layer.outputs, layer.inputs)
+    return positions * (layer.outputs // folding.pe) * (layer.inputs // folding.simd)
+
+
+def _ring_latency(layer: GruLayer, folding: GruFolding, multiplier: Multiplier) -> int:
+    """Cycles from a vector's last word entering the matrix-vector unit, were it a one-fold unit, to the
+    last word of the new state entering it."""
+    packing, _ = gru_packing(layer, folding, multiplier)
+    cell = folding.cell_pe(layer.hidden)
+    sf = layer.hidden // folding.simd
+    parts, widen = folding.pe // cell, int(folding.simd > cell)
+    home = FIFO_LATENCY + widen + FIFO_LATENCY
+    if layer.reset is Reset.AFTER:
+        product = mvu_latency(folding.simd, packing, 3 * folding.pe)
+        return product + parts - 1 + CELL_LATENCY["after"] + home
+    nf = layer.hidden // folding.pe
+    first = mvu_latency(folding.simd, packing, 2 * folding.pe) + CELL_LATENCY["reset"] + FIFO_LATENCY + widen
+    second = mvu_latency(folding.simd, packing, folding.pe) + CELL_LATENCY["candidate"]
+    return first + 2 * (parts - 1) + (nf - 1) * sf + second + home
+
+
+def dense_packing(layer: DenseLayer, folding: DenseFolding, multiplier: Multiplier) -> Packing:
+    """Packing of the head's products."""
+    return choose_packing(multiplier, layer.weight_format, layer.input_format, folding.simd)

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Stitch modules into one: every link a FIFO, with a width converter where the two sides differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import gcd
+from pathlib import Path
+
+from finn_flirnn.codegen.template import render, write_atomically
+from finn_flirnn.codegen.types import RtlModule, StreamPort
+from finn_flirnn.codegen.wrapper import stream_ports
+
+_TOP = """// SPDX-License-Identifier: BSD-3-Clause
+// Generated: $description
+module $name (
+    input  logic ap_clk,
+    input  logic ap_rst_n,
+$ports
+);
+$body
+endmodule
+"""
+
+_INSTANCE = """  $module u_$instance (
+      .ap_clk(ap_clk), .ap_rst_n(ap_rst_n),
+$connections
+  );"""
+
+_STAGE = """  logic [$high:0] ${label}_dat;
+  logic ${label}_vld, ${label}_rdy;
+  $module #($parameters) u_${label} (
+      .clk(ap_clk), .rst_n(ap_rst_n),
+      .idat($idat), .ivld($ivld), .irdy($irdy),
+      .odat(${label}_dat), .ovld(${label}_vld), .ordy(${label}_rdy)
+  );"""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A module in the design, under a name of its own."""
+
+    name: str
+    module: RtlModule
+
+
+@dataclass(frozen=True)
+class Link:
+    """A stream from an output port to an input port, through a FIFO of ``depth`` transfers.
+
+    source, target: (instance name, port name).
+    """
+
+    source: tuple[str, str]
+    target: tuple[str, str]
+    depth: int = 4
+
+
+def stitch(directory: Path, name: str, instances: Sequence[Instance], links: Sequence[Link]) -> RtlModule:
+    """Write the top module ``name`` that joins the instances by the links.
+
+    Ports without a link become the top's, inputs as in0_V, in1_V, ... and outputs as out0_V, ...
+    Raises ValueError if a port is unknown or linked twice, or if two formats differ.
+    """
+    by_name = {instance.name: instance.module for instance in instances}
+    if len(by_name) != len(instances):
+        raise ValueError(f"instance names must differ, got {[i.name for i in instances]}")
+    sources = {(i.name, p.name): p for i in instances for p in i.module.outputs}
+    targets = {(i.name, p.name): p for i in instances for p in i.module.inputs}
+    _check_links(links, sources, targets)
+
+    body = [_declare(key, port) for key, port in (*sources.items(), *targets.items())]
+    for link in links:
+        body += _link(link, sources[link.source], targets[link.target])
+    linked = {link.source for link in links} | {link.target for link in links}
+    inputs, outputs = [], []
+    for key, port in targets.items():
+        if key not in linked:
+            inputs.append(replace(port, name=f"in{len(inputs)}_V"))
+            body.append(_external_input(inputs[-1], _signal(key)))
+    for key, port in sources.items():
+        if key not in linked:
+            outputs.append(replace(port, name=f"out{len(outputs)}_V"))
+            body.append(_external_output(outputs[-1], _signal(key)))
+    body += [_instantiate(instance) for instance in instances]
+
+    text = render(
+        _TOP,
+        description=" and ".join(i.name for i in instances) + ", stitched",
+        name=name,
+        ports=",\n".join(
+            [stream_ports(p, "input") for p in inputs] + [stream_ports(p, "output") for p in outputs]
+        ),
+        body="\n".join(body),
+    )
+    top = write_atomically(directory / f"{name}.sv", text)
+    files = dict.fromkeys(s for i in instances for s in i.module.sources)
+    data = dict.fromkeys(d for i in instances for d in i.module.data)
+    return RtlModule(name, directory, (*files, top), tuple(data), tuple(inputs), tuple(outputs))
+
+
+def _check_links(
+    links: Sequence[Link],
+    sources: dict[tuple[str, str], StreamPort],
+    targets: dict[tuple[str, str], StreamPort],
+) -> None:
+    for side, ports in (("source", sources), ("target", targets)):
+        ends = [getattr(link, side) for link in links]
+        for end in ends:
+            if end not in ports:
+                raise ValueError(f"link {side} {end} is not a port of the design; choose from {list(ports)}")
+            if ends.count(end) > 1:
+                raise ValueError(f"link {side} {end} is linked {ends.count(end)} times; link it once")
+    for link in links:
+        given, wanted = sources[link.source].format, targets[link.target].format
+        if given != wanted:
+            raise ValueError(f"link {link.source} -> {link.target} joins {given} to {wanted}; make them equal")
+
+
+def _signal(key: tuple[str, str]) -> str:
+    return f"{key[0]}_{key[1]}"
+
+
+def _declare(key: tuple[str, str], port: StreamPort) -> str:
+    signal = _signal(key)
+    return f"  logic [{port.padded_bits - 1}:0] {signal}_TDATA;\n  logic {signal}_TVALID, {signal}_TREADY;"
+
+
+def _stage(module: str, label: str, width: int, parameters: str, before: tuple[str, str, str]) -> str:
+    return render(
+        _STAGE,
+        module=module,
+        label=label,
+        high=width - 1,
+        parameters=parameters,
+        idat=before[0],
+        ivld=before[1],
+        irdy=before[2],
+    )
+
+
+def _link(link: Link, source: StreamPort, target: StreamPort) -> list[str]:
+    """FIFO at the source's width, then narrow to the greatest common width, then widen."""
+    start, end = _signal(link.source), _signal(link.target)
+    label = f"{start}_to_{end}"
+    bits, common = source.format.bits, gcd(source.elements, target.elements)
+    stages = [
+        _stage(
+            "stream_fifo", f"{label}_fifo", source.bits, f".WIDTH({source.bits}), .DEPTH({link.depth})",
+            (f"{start}_TDATA[{source.bits - 1}:0]", f"{start}_TVALID", f"{start}_TREADY"),
+        )
+    ]  # fmt: skip
+    last = f"{label}_fifo"
+    for module, factor in (
+        ("stream_narrow", source.elements // common),
+        ("stream_widen", target.elements // common),
+    ):
+        if factor > 1:
+            width = common * bits if module == "stream_narrow" else target.bits
+            stage = f"{label}_{module.removeprefix('stream_')}"
+            stages.append(
+                _stage(
+                    module, stage, width, f".WIDTH({common * bits}), .FACTOR({factor})",
+                    (f"{last}_dat", f"{last}_vld", f"{last}_rdy"),
+                )
+            )  # fmt: skip
+            last = stage
+    padding = target.padded_bits - target.bits
+    data = f"{{{padding}'h0, {last}_dat}}" if padding else f"{last}_dat"
+    stages.append(
+        f"  assign {end}_TDATA = {data};\n  assign {end}_TVALID = {last}_vld;\n"
+        f"  assign {last}_rdy = {end}_TREADY;"
+    )
+    if source.padded_bits > source.bits:
+        stages.append(
+            f"  logic {label}_unused;\n"
+            f"  assign {label}_unused = &{{1'b0, {start}_TDATA[{source.padded_bits - 1}:{source.bits}]}};"
+        )
+    return stages
+
+
+def _external_input(port: StreamPort, signal: str) -> str:
+    return (
+        f"  assign {signal}_TDATA = {port.name}_TDATA;\n  assign {signal}_TVALID = {port.name}_TVALID;\n"
+        f"  assign {port.name}_TREADY = {signal}_TREADY;"
+    )
+
+
+def _external_output(port: StreamPort, signal: str) -> str:
+    return (
+        f"  assign {port.name}_TDATA = {signal}_TDATA;\n  assign {port.name}_TVALID = {signal}_TVALID;\n"
+        f"  assign {signal}_TREADY = {port.name}_TREADY;"
+    )
+
+
+def _instantiate(instance: Instance) -> str:
+    connections = ",\n".join(
+        f"      .{port.name}_{part}({instance.name}_{port.name}_{part})"
+        for port in (*instance.module.inputs, *instance.module.outputs)
+        for part in ("TDATA", "TVALID", "TREADY")
+    )
+    return render(_INSTANCE, module=instance.module.top, instance=instance.name, connections=connections)
