@@ -8,7 +8,7 @@ Two fractions and two mean lifetimes are kept apart:
     amplitude mean      tau_m = a tau1 + (1 - a) tau2                (FRET: E = 1 - tau_DA / tau_D)
     intensity mean      tau_i = (a tau1^2 + (1 - a) tau2^2) / tau_m   (what centre of mass sees)
 
-The expected counts are the exact gate integrals of ``finn_flirnn.physics.irf``.
+The expected counts are the exact gate integrals of ``finn_flirnn.physics.response``.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ import numpy.typing as npt
 
 from finn_flirnn.numerics.fixed_point import Reals
 from finn_flirnn.physics.gates import GateGrid
-from finn_flirnn.physics.irf import EmgIrf, Irf, MeasuredIrf, gate_response
+from finn_flirnn.physics.irf import EmgIrf, Irf, IrfHistogram, MeasuredIrf
 from finn_flirnn.physics.presets import Preset
+from finn_flirnn.physics.response import gate_response
 
 Floats = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.uint16] | Floats
@@ -101,9 +102,7 @@ class _Prior:
         )
 
 
-def sample_decays(
-    times_ns: Reals, tau1_ns: Reals, tau2_ns: Reals, amplitude_fraction: Reals
-) -> Floats:
+def sample_decays(times_ns: Reals, tau1_ns: Reals, tau2_ns: Reals, amplitude_fraction: Reals) -> Floats:
     """The sample's own decay: (pixels, times, 3) float32, channels full, short, long; full is 1 at t = 0.
 
     >>> sample_decays(np.array([0.0]), np.array([1.0]), np.array([2.0]), np.array([0.25])).tolist()
@@ -124,7 +123,7 @@ def expected_shape(
 
 
 def simulate(
-    preset: Preset, pixels: int, seed: int | Sequence[int], irf: MeasuredIrf | None = None
+    preset: Preset, pixels: int, seed: int | Sequence[int], irf: IrfHistogram | None = None
 ) -> Decays:
     """Draw ``pixels`` decays from the prior of a preset; the same arguments give the same decays.
 
@@ -153,10 +152,11 @@ def simulate(
         counts[part] = rng.poisson(shape * scale[:, None] + prior.background_counts[part, None])
         if noisy_camera:
             counts[part] += rng.normal(0.0, preset.read_noise_counts, shape.shape).astype(np.float32)
+            np.maximum(counts[part], 0, out=counts[part])
         sfd[part] = sample_decays(grid.starts_ns, *taus)
     short = prior.amplitude_fraction * prior.tau1_ns
     tau_m = short + (1 - prior.amplitude_fraction) * prior.tau2_ns
-    fwhm = prior.irf_fwhm_ns if irf is None else prior.irf_stretch * measured_fwhm_ns(irf)
+    fwhm = prior.irf_fwhm_ns if irf is None else prior.irf_stretch * irf.fwhm_ns
     return Decays(
         preset=preset,
         counts=counts,
@@ -175,27 +175,11 @@ def simulate(
     )
 
 
-def _pixel_irf(preset: Preset, prior: _Prior, part: slice, measured: MeasuredIrf | None) -> Irf:
+def _pixel_irf(preset: Preset, prior: _Prior, part: slice, measured: IrfHistogram | None) -> Irf:
     if measured is None:
         return EmgIrf(
             preset.irf_position_ns + prior.irf_shift_ns[part],
             prior.irf_fwhm_ns[part],
             prior.irf_tail_ratio[part],
         )
-    return MeasuredIrf(
-        measured.counts,
-        measured.bin_ns,
-        measured.start_ns,
-        measured.shift_ns + prior.irf_shift_ns[part],
-        measured.stretch * prior.irf_stretch[part],
-    )
-
-
-def measured_fwhm_ns(irf: MeasuredIrf) -> float:
-    """FWHM of a measured IRF's histogram in ns, between linearly interpolated half-height points."""
-    height = np.concatenate([[0.0], irf.counts / irf.counts.max(), [0.0]])
-    above = np.flatnonzero(height >= 0.5)
-    left, right = above[0], above[-1]
-    start = left - (height[left] - 0.5) / (height[left] - height[left - 1])
-    stop = right + (height[right] - 0.5) / (height[right] - height[right + 1])
-    return float((stop - start) * irf.bin_ns)
+    return MeasuredIrf(measured, prior.irf_shift_ns[part], prior.irf_stretch[part])

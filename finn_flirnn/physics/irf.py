@@ -1,37 +1,31 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Instrument response functions and the photons that a gate collects of a decay seen through them.
+"""Instrument response functions: Gaussian, exponentially modified Gaussian (EMG) and measured.
 
-``gate_response(grid, irf, lifetime_ns)`` is the exact integral over every gate of the periodic steady
-state: the sum over all laser pulses of exp(-t / lifetime), t >= 0, convolved with the unit-area IRF.
-Nothing is sampled, so there is no half-gate shift: an IRF at position p excites at p.
-
-For a Gaussian of sigma s, with z = (s / tau - u / s) / sqrt(2) and u the time since the nearest pulse,
-
-    h(u) = 1/2 exp(s^2 / (2 tau^2) - u / tau) erfc(z)                 one pulse
-    R(u) = exp(s^2 / (2 tau^2) - u / tau) (1/2 erfc(z) + q / (1 - q)),  q = exp(-period / tau)
-    integral of R = tau (pulses passed + Phi(u / s) - R(u))
-
-The exponentially modified Gaussian (EMG) of tail k follows by partial fractions, and a measured IRF by
-the Fourier series of the laser period.
+Each states the Fourier transform of its unit-area density, ``integral of irf(t) exp(-2 pi i f t) dt``;
+that is all that ``finn_flirnn.physics.response`` needs to convolve it.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+from scipy.fft import next_fast_len
 from scipy.interpolate import CubicSpline
-from scipy.special import erfc, erfcx
+from scipy.special import erfcx
 
 from finn_flirnn.numerics.fixed_point import Reals
-from finn_flirnn.physics.gates import GateGrid
+
+Spectrum = npt.NDArray[np.complex128]
 
 FWHM_PER_SIGMA = 2 * math.sqrt(2 * math.log(2))
 MAX_SIGMA_PER_LIFETIME = 25.0
 MIN_TAIL_RATIO = 1 / MAX_SIGMA_PER_LIFETIME
 MAX_TAIL_RATIO = 10.0
+SPECTRUM_OVERSAMPLING = 16
 
 
 def _tail_table() -> tuple[Reals, Reals]:
@@ -86,23 +80,29 @@ class EmgIrf:
         tail = np.where(np.asarray(self.tail_ratio) < MIN_TAIL_RATIO, 0.0, self.tail_ratio)
         return np.asarray(tail * self.sigma_ns)
 
+    def spectrum(self, frequency_per_ns: Reals) -> Spectrum:
+        """Fourier transform of the IRF: (pixels or 1, frequencies)."""
+        omega = 2 * np.pi * frequency_per_ns
+        position, sigma, tail = (_column(v) for v in (self.position_ns, self.sigma_ns, self.tail_ns))
+        gaussian = np.exp(-0.5 * (omega * sigma) ** 2 - 1j * omega * position)
+        return np.asarray(gaussian / (1 + 1j * omega * tail) if np.any(tail) else gaussian)
+
+    def envelope(self, frequency_per_ns: Reals) -> Reals:
+        """Bound of the transform's magnitude over all pixels: (frequencies,)."""
+        return np.asarray(np.exp(-0.5 * (2 * np.pi * frequency_per_ns * self.sigma_ns.min()) ** 2))
+
 
 @dataclass(frozen=True)
-class MeasuredIrf:
-    """A measured IRF histogram: the density is constant within each of its bins; unit area after scaling.
+class IrfHistogram:
+    """A measured IRF; its density is constant within each bin. ``counts`` are scaled to unit sum.
 
     counts: (bins,) background-free, not negative, at least one positive.
     bin_ns: width of a bin. start_ns: where bin 0 starts relative to the start of gate 0.
-    shift_ns: extra shift; stretch: factor of the time axis about the IRF's mean; both numbers or
-    (pixels,).
     """
 
     counts: Reals
     bin_ns: float
     start_ns: float = 0.0
-    shift_ns: float | Reals = 0.0
-    stretch: float | Reals = 1.0
-    mean_ns: float = field(init=False)
 
     def __post_init__(self) -> None:
         counts = np.asarray(self.counts, dtype=np.float64)
@@ -115,120 +115,77 @@ class MeasuredIrf:
             raise ValueError("a measured IRF must hold counts, got none; check the channel")
         if not self.bin_ns > 0:
             raise ValueError(f"bin_ns must be positive, got {self.bin_ns}; give the bin width in ns")
-        if not np.min(self.stretch) > 0:
-            raise ValueError(f"stretch must be positive, got {np.min(self.stretch)}")
         object.__setattr__(self, "counts", counts / counts.sum())
-        object.__setattr__(self, "mean_ns", self.start_ns + float(self._centres @ self.counts))
 
     @property
-    def _centres(self) -> Reals:
-        return np.asarray((np.arange(self.counts.size) + 0.5) * self.bin_ns)
+    def fwhm_ns(self) -> float:
+        """FWHM in ns, between linearly interpolated half-height points."""
+        height = np.concatenate([[0.0], self.counts / self.counts.max(), [0.0]])
+        above = np.flatnonzero(height >= 0.5)
+        left, right = above[0], above[-1]
+        start = left - (height[left] - 0.5) / (height[left] - height[left - 1])
+        stop = right + (height[right] - 0.5) / (height[right] - height[right + 1])
+        return float((stop - start) * self.bin_ns)
 
-    def spectrum(self, frequency_per_ns: Reals) -> npt.NDArray[np.complex128]:
-        """Fourier transform about the mean, without shift and stretch, at ``frequency_per_ns`` (n,)."""
-        centred = self._centres - (self.mean_ns - self.start_ns)
-        phase = np.exp(-2j * np.pi * frequency_per_ns[:, None] * centred)
-        return np.asarray((phase @ self.counts) * np.sinc(frequency_per_ns * self.bin_ns))
+    @property
+    def centre_ns(self) -> float:
+        """Centre of the bin that holds the mean; shifts and stretches are about it."""
+        return self.start_ns + (self._centre_bin + 0.5) * self.bin_ns
+
+    @property
+    def _centre_bin(self) -> int:
+        return int(round(float(np.arange(self.counts.size) @ self.counts)))
+
+    @cached_property
+    def _comb(self) -> CubicSpline:
+        """Transform of the bins as points about the centre; periodic in the frequency with 1/bin."""
+        knots = next_fast_len(SPECTRUM_OVERSAMPLING * self.counts.size)
+        padded = np.zeros(knots)
+        padded[: self.counts.size] = self.counts
+        transform = np.fft.fft(np.roll(padded, -self._centre_bin))
+        return CubicSpline(
+            np.arange(knots + 1) / knots, np.append(transform, transform[0]), bc_type="periodic"
+        )
+
+    def centred_spectrum(self, frequency_per_ns: Reals) -> Spectrum:
+        """Fourier transform about ``centre_ns``; any shape of frequencies."""
+        cycles = frequency_per_ns * self.bin_ns
+        return np.asarray(self._comb(cycles % 1.0) * np.sinc(cycles))
+
+
+@dataclass(frozen=True)
+class MeasuredIrf:
+    """A measured IRF, shifted by ``shift_ns`` and stretched about its centre by ``stretch``.
+
+    Both are numbers, or (pixels,) for an IRF of its own in every pixel.
+    """
+
+    histogram: IrfHistogram
+    shift_ns: float | Reals = 0.0
+    stretch: float | Reals = 1.0
+
+    def __post_init__(self) -> None:
+        if not np.all(np.isfinite(self.shift_ns)):
+            raise ValueError("shift_ns must be finite; give the shift of the IRF in ns")
+        if not np.all(np.isfinite(self.stretch)) or np.min(self.stretch) <= 0:
+            raise ValueError(
+                f"stretch must be positive, got {np.min(self.stretch)}; 1 leaves the IRF as it is"
+            )
+
+    def spectrum(self, frequency_per_ns: Reals) -> Spectrum:
+        """Fourier transform of the IRF: (pixels or 1, frequencies)."""
+        # A stretched IRF has the spectrum of the plain one at stretched frequencies.
+        centred = self.histogram.centred_spectrum(frequency_per_ns * _column(self.stretch))
+        position = self.histogram.centre_ns + _column(self.shift_ns)
+        return np.asarray(centred * np.exp(-2j * np.pi * frequency_per_ns * position))
+
+    def envelope(self, frequency_per_ns: Reals) -> Reals:
+        """Magnitude of the transform of the least stretched pixel: (frequencies,)."""
+        return np.abs(self.histogram.centred_spectrum(frequency_per_ns * float(np.min(self.stretch))))
 
 
 Irf = EmgIrf | MeasuredIrf
 
 
-def gate_response(grid: GateGrid, irf: Irf, lifetime_ns: npt.ArrayLike) -> Reals:
-    """Photons that every gate collects of a decay of unit amplitude: (pixels, gates).
-
-    lifetime_ns: (pixels,) or a number; positive. The IRF's parameters broadcast against it. Over a
-    whole laser period of contiguous gates the response sums to the lifetime.
-
-    Raises ValueError for lifetimes that are not positive, or below 1/25 of the IRF's sigma (such a
-    component cannot be told from scattered laser light).
-    """
-    lifetime = np.atleast_1d(np.asarray(lifetime_ns, dtype=np.float64))
-    if lifetime.ndim != 1 or not np.all(np.isfinite(lifetime)) or lifetime.size and lifetime.min() <= 0:
-        raise ValueError(f"lifetime_ns must be (pixels,) positive numbers, got shape {lifetime.shape}")
-    if isinstance(irf, MeasuredIrf):
-        return _measured_response(grid, irf, lifetime)
-    sigma = np.broadcast_to(irf.sigma_ns, np.broadcast_shapes(lifetime.shape, irf.sigma_ns.shape))
-    if lifetime.size and np.max(sigma / lifetime) > MAX_SIGMA_PER_LIFETIME:
-        raise ValueError(
-            f"lifetime {lifetime.min():.4g} ns must be at least 1/{MAX_SIGMA_PER_LIFETIME:g} of the IRF's "
-            f"sigma {sigma.max():.4g} ns; raise the lower bound of the lifetimes"
-        )
-    timing = _GaussianTiming.of(grid, irf)
-    response = timing.response(lifetime)
-    tail = irf.tail_ns
-    if not np.any(tail):
-        return response
-    # The tail's own exponential: g = tau / (tau - k) (h_tau - h_k); the removable pole is stepped over.
-    tail = np.broadcast_to(tail, sigma.shape)
-    close = np.abs(tail - lifetime) < 1e-6 * lifetime
-    has_tail = tail > 0
-    tail = np.where(has_tail, np.where(close, lifetime * (1 + 1e-6), tail), sigma)
-    modified = (lifetime / (lifetime - tail))[:, None] * (response - timing.response(tail))
-    return np.where(has_tail[:, None], modified, response)
-
-
-@dataclass(frozen=True)
-class _GaussianTiming:
-    """What the gate integral of a Gaussian IRF needs and that does not depend on the lifetime."""
-
-    grid: GateGrid
-    sigma: Reals  # (pixels or 1, 1)
-    since_pulse: Reals  # (pixels or 1, edges), in [-period/2, period/2)
-    passed: Reals  # (pixels or 1, edges): pulses passed, smoothed by the IRF
-
-    @classmethod
-    def of(cls, grid: GateGrid, irf: EmgIrf) -> _GaussianTiming:
-        starts = grid.starts_ns
-        if grid.contiguous:
-            edges = np.append(starts, grid.window_ns)
-        else:
-            edges = np.concatenate([starts, starts + grid.width_ns])
-        sigma = np.atleast_1d(irf.sigma_ns)[:, None]
-        if sigma.max() * 16 > grid.laser_period_ns:
-            raise ValueError(
-                f"the IRF's sigma {sigma.max():.4g} ns must stay below 1/16 of the laser period "
-                f"{grid.laser_period_ns} ns; check the unit of its FWHM"
-            )
-        elapsed = edges - np.atleast_1d(np.asarray(irf.position_ns))[:, None]
-        pulses = np.floor(elapsed / grid.laser_period_ns + 0.5)
-        since_pulse = elapsed - pulses * grid.laser_period_ns
-        passed = pulses + 0.5 * erfc(since_pulse / (-math.sqrt(2) * sigma))
-        return cls(grid, sigma, since_pulse, passed)
-
-    def response(self, lifetime: Reals) -> Reals:
-        tau = lifetime[:, None]
-        ratio = self.sigma / tau
-        # Beyond 700 the other factor has underflowed to zero long before.
-        exponent = np.minimum(0.5 * ratio * ratio - self.since_pulse / tau, 700.0)
-        earlier_pulses = 1 / np.expm1(np.minimum(self.grid.laser_period_ns / tau, 700.0))
-        z = (ratio - self.since_pulse / self.sigma) * math.sqrt(0.5)
-        cumulative = tau * (self.passed - np.exp(exponent) * (0.5 * erfc(z) + earlier_pulses))
-        if self.grid.contiguous:
-            return np.asarray(np.diff(cumulative, axis=1))
-        return np.asarray(cumulative[:, self.grid.count :] - cumulative[:, : self.grid.count])
-
-
-def _measured_response(grid: GateGrid, irf: MeasuredIrf, lifetime: Reals) -> Reals:
-    """Fourier series over the laser period; its terms fall with the third power of the harmonic."""
-    period = grid.laser_period_ns
-    finest = min(irf.bin_ns, grid.width_ns)
-    harmonics = np.arange(1, int(min(4 * period / finest, 4096)) + 1)
-    frequency = harmonics / period
-    stretch = np.atleast_1d(np.asarray(irf.stretch, dtype=np.float64))[:, None]
-    if np.all(stretch == 1):
-        spectrum = irf.spectrum(frequency)[None, :]
-    else:
-        # A stretched IRF has the spectrum of the plain one at stretched frequencies.
-        support = np.arange(0, frequency[-1] * stretch.max() + 2 / period, 0.125 / period)
-        spectrum = CubicSpline(support, irf.spectrum(support))(frequency * stretch)
-    position = irf.mean_ns + np.atleast_1d(np.asarray(irf.shift_ns, dtype=np.float64))[:, None]
-    omega = 2 * np.pi * frequency
-    series = spectrum * np.exp(-1j * omega * position) / (1 / lifetime[:, None] + 1j * omega)
-    gate_centres = grid.starts_ns + grid.width_ns / 2
-    scale = 2 * grid.width_ns / period * np.sinc(frequency * grid.width_ns)
-    angle = omega[:, None] * gate_centres
-    waves = np.asarray(series.real @ (scale[:, None] * np.cos(angle)))
-    waves -= series.imag @ (scale[:, None] * np.sin(angle))
-    # The finite series may undershoot zero by its truncation; a rate does not.
-    return np.maximum(waves + (lifetime * grid.width_ns / period)[:, None], 0.0)
+def _column(value: npt.ArrayLike) -> Reals:
+    return np.atleast_1d(np.asarray(value, dtype=np.float64))[:, None]

@@ -11,9 +11,8 @@ import math
 from dataclasses import dataclass
 
 from finn_flirnn.physics.gates import GateGrid
-
-DARK_GATES = 10
-"""Gates before the rise whose mean the preprocessing subtracts."""
+from finn_flirnn.physics.irf import FWHM_PER_SIGMA
+from finn_flirnn.physics.preprocess import DARK_GATES
 
 Range = tuple[float, float]
 
@@ -35,7 +34,8 @@ class Preset:
     background_fraction_range: background per gate as a fraction of that peak.
     mono_fraction: share of mono-exponential decays. They are the limits a = 0 and a = 1 of the same
         prior, at equal chance: the unused lifetime is drawn too and means nothing.
-    read_noise_counts: standard deviation of a Gaussian camera read noise added after the Poisson draw.
+    read_noise_counts: standard deviation of a Gaussian camera read noise added after the Poisson draw;
+        the sum is clipped at 0.
     """
 
     name: str
@@ -71,12 +71,18 @@ class Preset:
                 f"peak_range {self.peak_range} with its background must stay below 50000 counts, since "
                 "counts are kept as 16-bit integers; lower the peak"
             )
-        self.grid  # noqa: B018 - the grid checks the time axis
-        if not 0 <= self.irf_position_ns < self.laser_period_ns:
+        earliest = self.irf_position_ns - self.irf_shift_gates * self.gate_step_ns - self._widest_rise_ns
+        dark = DARK_GATES * self.gate_step_ns + max(0.0, self.gate_width_ns - self.gate_step_ns)
+        if not (earliest >= dark and self.irf_position_ns < self.grid.window_ns):
             raise ValueError(
-                f"irf_position_ns={self.irf_position_ns} must lie within the laser period of "
-                f"{self.laser_period_ns} ns; take it modulo the period"
+                f"irf_position_ns={self.irf_position_ns} must leave {DARK_GATES} dark gates and lie in the "
+                f"window: from {self.irf_position_ns + dark - earliest:.4g} to {self.grid.window_ns:.4g} ns"
             )
+
+    @property
+    def _widest_rise_ns(self) -> float:
+        """Three sigma of the widest IRF: what comes earlier is 0.1 % of the photons."""
+        return 3 * self.irf_fwhm_range_ns[1] * (1 + self.irf_width_jitter) / FWHM_PER_SIGMA
 
     @property
     def grid(self) -> GateGrid:
