@@ -8,8 +8,6 @@ needs finn_flirnn nor hides it: ``validate.py --device sim`` uses both.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import shutil
 import zipfile
@@ -21,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 import finn_flirnn
-from finn_flirnn.build.files import hashes_below, sha256_of
+from finn_flirnn.build.files import hashes_below, sha256_of, sha256_of_value
 from finn_flirnn.codegen.types import RtlModule, StreamPort
 from finn_flirnn.driver.metadata import FILE_NAME, SCHEMA, AcceleratorMetadata, Condition
 from finn_flirnn.driver.packing import Stream, smallest_integer
@@ -76,18 +74,17 @@ class DeploymentSpec:
     dark_gates: int = DARK_GATES
 
 
-def build_identifier(spec: DeploymentSpec, module: RtlModule) -> str:
-    """16 hexadecimal digits that change with the hardware, its function or its interface.
+def build_identifier(module: RtlModule) -> str:
+    """16 hexadecimal digits that name a piece of hardware, its function and weights included.
 
-    They depend on file contents and names only, not on where or when the build ran.
+    They depend on the contents and names of its files and on its ports, not on place or time.
     """
     identity = {
-        "spec": asdict(spec),
         "top": module.top,
         "ports": [asdict(port) for port in (*module.inputs, *module.outputs)],
         "files": [(path.name, sha256_of(path)) for path in (*module.sources, *module.data)],
     }
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    return sha256_of_value(identity)[:16]
 
 
 def assemble_deployment(
@@ -190,7 +187,7 @@ def _metadata(
         schema=SCHEMA,
         name=spec.name,
         project_version=finn_flirnn.__version__,
-        build_id=build_identifier(spec, module),
+        build_id=build_identifier(module),
         model_sha256=spec.model_sha256,
         board=spec.board,
         clock_mhz=spec.clock_mhz,

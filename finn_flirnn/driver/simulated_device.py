@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from finn_flirnn.driver.device import Device
-from finn_flirnn.driver.errors import ClosedError, DeploymentError, DeviceError
+from finn_flirnn.driver.errors import ClosedError, DeploymentError, DeviceError, DeviceTimeoutError
 
 ADAPTER = "finn_flirnn.build.simulated_board"
 
@@ -23,7 +23,7 @@ class Engine(Protocol):
     build_id: str | None
 
     def transfer(self, data: bytes, output_bytes: int) -> bytes:
-        """Results of the groups in ``data``; TimeoutError if the design stalls."""
+        """Results of the groups in ``data``. Raises TimeoutError if it stalls, RuntimeError otherwise."""
 
 
 class SimulatedDevice:
@@ -39,15 +39,21 @@ class SimulatedDevice:
         return self._build_id
 
     def transfer(self, data: bytes, output_bytes: int) -> bytes:
-        """Run whole groups. Raises DeviceError if another number of bytes comes back."""
+        """Run whole groups. Raises ClosedError; DeviceTimeoutError or DeviceError, and is closed then."""
         if self._engine is None:
-            raise ClosedError("the device is closed; open the accelerator again")
-        result = self._engine.transfer(data, output_bytes)
+            raise ClosedError("the device is closed or stopped after a failure; open the accelerator again")
+        engine, self._engine = self._engine, None
+        try:
+            result = engine.transfer(data, output_bytes)
+        except TimeoutError as error:
+            raise DeviceTimeoutError(f"the simulation must answer in time: {error}") from error
+        except RuntimeError as error:
+            raise DeviceError(f"the simulation must run to its end: {error}") from error
         if len(result) != output_bytes:
-            self._engine = None
             raise DeviceError(
                 f"{output_bytes} bytes must come back, got {len(result)}; check the design's output stream"
             )
+        self._engine = engine
         return result
 
     def close(self) -> None:
@@ -58,7 +64,7 @@ class SimulatedDevice:
 def open_verilated_board(build_directory: Path, timeout_s: float) -> Device:
     """The Verilated design of a build directory as a device.
 
-    Raises DeploymentError if finn-flirnn is not installed here.
+    Raises DeploymentError if finn-flirnn is not installed here, or there is no such build.
     """
     try:
         adapter = importlib.import_module(ADAPTER)
@@ -67,4 +73,8 @@ def open_verilated_board(build_directory: Path, timeout_s: float) -> Device:
             f"device 'sim' needs finn-flirnn, which is not here ({error}); pip install finn-flirnn, "
             "or use another device"
         ) from error
-    return SimulatedDevice(adapter.open_board(build_directory, timeout_s))
+    try:
+        engine: Engine = adapter.open_board(build_directory, timeout_s)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise DeploymentError(f"the hardware of {build_directory} cannot be simulated: {error}") from error
+    return SimulatedDevice(engine)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -87,22 +87,34 @@ def validate(accelerator: Accelerator, directory: Path, device_name: str, pixels
 
 def main(directory: Path, arguments: list[str]) -> int:
     """The command; returns its exit status."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     if options.device == "sim" and options.build is None:
-        _parser().error("--device sim needs --build DIR, the output directory of the build")
+        parser.error("--device sim needs --build DIR, the output directory of the build")
     try:
-        device: str | Device = options.device
-        if options.device == "sim":
-            device = open_verilated_board(options.build, options.timeout)
-        with Accelerator.open(directory, device, timeout_s=options.timeout) as accelerator:
-            result = validate(accelerator, directory, options.device, options.pixels)
+        result = _run(directory, options)
     except (AcceleratorError, OSError) as error:
         print(f"validation failed: {type(error).__name__}: {error}", file=sys.stderr)
-        _write(options.json, {"outcome": "failed", "error": type(error).__name__, "message": str(error)})
+        report = {"outcome": "failed", "error": type(error).__name__, "message": str(error)}
+        status = FAILED
+    else:
+        print(_summary(result))
+        report = {"outcome": "different" if result.mismatches else "equal", **asdict(result)}
+        status = DIFFERENT if result.mismatches else EQUAL
+    try:
+        _write(options.json, report)
+    except OSError as error:
+        print(f"the result must be written to {options.json}, but: {error}; give another", file=sys.stderr)
         return FAILED
-    print(_summary(result))
-    _write(options.json, {"outcome": "different" if result.mismatches else "equal", **asdict(result)})
-    return DIFFERENT if result.mismatches else EQUAL
+    return status
+
+
+def _run(directory: Path, options: argparse.Namespace) -> Validation:
+    device: str | Device = options.device
+    if options.device == "sim":
+        device = open_verilated_board(options.build, options.timeout)
+    with Accelerator.open(directory, device, timeout_s=options.timeout) as accelerator:
+        return validate(accelerator, directory, options.device, options.pixels)
 
 
 def _examples(directory: Path, meta: AcceleratorMetadata) -> tuple[npt.NDArray[np.generic], Codes]:
@@ -147,13 +159,13 @@ def _summary(result: Validation) -> str:
     return "\n".join(lines)
 
 
-def _write(path: Path | None, report: dict[str, object]) -> None:
-    """Write a JSON file whole or not at all."""
+def _write(path: Path | None, report: dict[str, Any]) -> None:
+    """Write a JSON file whole or not at all. Raises OSError."""
     if path is None:
         return
     partial = path.with_name(path.name + ".partial")
     partial.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def _positive(text: str) -> int:

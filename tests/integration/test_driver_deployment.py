@@ -237,6 +237,13 @@ def test_simulation_without_its_build_is_a_usage_error(deploy: Path) -> None:
     assert "--device sim needs --build DIR" in done.stderr
 
 
+def test_result_that_cannot_be_written_is_a_failure(deploy: Path) -> None:
+    done = on_board(deploy, "validate.py", "--json", "absent/result.json")
+    assert done.returncode == 2
+    assert "EQUAL" in done.stdout
+    assert "must be written to absent/result.json" in done.stderr
+
+
 def test_example_of_the_readme_runs_on_the_board(deploy: Path, made: Made) -> None:
     text = (deploy / "README.md").read_text()
     code = text.split("```python\n")[1].split("```")[0]
@@ -341,19 +348,18 @@ def test_second_assembly_leaves_nothing_of_the_first(made: Made, tmp_path: Path)
 
 
 def test_build_identifier_follows_function_and_interface_not_the_place(made: Made, tmp_path: Path) -> None:
-    identifier = build_identifier(SPEC, made.module)
+    identifier = build_identifier(made.module)
     assert len(identifier) == 16 and int(identifier, 16) >= 0
     moved = tmp_path / "top.sv"
     shutil.copy(made.module.sources[0], moved)
-    assert build_identifier(SPEC, replace(made.module, sources=(moved,), directory=tmp_path)) == identifier
+    assert build_identifier(replace(made.module, sources=(moved,), directory=tmp_path)) == identifier
     moved.write_text("module top; wire w; endmodule\n")
     others = {
-        build_identifier(SPEC, replace(made.module, sources=(moved,))),
-        build_identifier(replace(SPEC, model_sha256="cd" * 32), made.module),
-        build_identifier(replace(SPEC, lanes=4), made.module),
-        build_identifier(SPEC, replace(made.module, inputs=made.module.outputs)),
+        build_identifier(replace(made.module, sources=(moved,))),
+        build_identifier(replace(made.module, top="other")),
+        build_identifier(replace(made.module, inputs=made.module.outputs)),
     }
-    assert len(others | {identifier}) == 5
+    assert len(others | {identifier}) == 4
 
 
 def test_network_that_does_not_fit_the_module_is_refused(made: Made, tmp_path: Path) -> None:

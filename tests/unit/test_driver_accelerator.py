@@ -15,6 +15,7 @@ from finn_flirnn.driver import (
     ClosedError,
     DeploymentError,
     DeviceError,
+    DeviceTimeoutError,
     SimulatedDevice,
     Stream,
     WrongBuildError,
@@ -213,6 +214,25 @@ def test_lost_byte_is_noticed_and_the_device_not_used_again(fakes: ModuleType, n
 
     accelerator = Accelerator(meta, SimulatedDevice(Lossy(network, meta)))
     with pytest.raises(DeviceError, match=rf"{meta.group_output_bytes} bytes must come back"):
+        accelerator.infer(counts_of(1))
+    with pytest.raises(ClosedError):
+        accelerator.infer(counts_of(1))
+
+
+@pytest.mark.parametrize(
+    ("raised", "seen"), [(TimeoutError, DeviceTimeoutError), (RuntimeError, DeviceError)]
+)
+def test_failure_of_the_simulation_is_one_of_the_device(
+    fakes: ModuleType, network: Any, raised: type[Exception], seen: type[Exception]
+) -> None:
+    meta = fakes.metadata_of(network, 2)
+
+    class Failing(fakes.OracleEngine):  # type: ignore[misc, name-defined]
+        def transfer(self, data: bytes, output_bytes: int) -> bytes:
+            raise raised("cycle 7")
+
+    accelerator = Accelerator(meta, SimulatedDevice(Failing(network, meta)))
+    with pytest.raises(seen, match="cycle 7"):
         accelerator.infer(counts_of(1))
     with pytest.raises(ClosedError):
         accelerator.infer(counts_of(1))
