@@ -97,7 +97,7 @@ def prepare_finn(build_dir: Path) -> Toolchain:
 def _finn_environment(build_dir: Path, tools: Toolchain) -> dict[str, str]:
     spec = find_spec("finn")
     if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError("the package finn is missing; run pip install finn-plus==1.6.1", name="finn")
+        raise ModuleNotFoundError("package finn is missing; run pip install finn-plus==1.6.1", name="finn")
     finn = Path(spec.submodule_search_locations[0])
     return {
         "FINN_BUILD_DIR": str(build_dir),

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""FINN's flow for a recurrent model: from QONNX to generated hardware and, with Vivado, to a bitfile."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from finn_flirnn.build.finn_result import FinnFlowResult, SkippedStep, connections_of, layers_of
+from finn_flirnn.build.finn_runner import run_builder
+from finn_flirnn.build.finn_steps import FlowSettings
+from finn_flirnn.build.toolchain import prepare_finn
+
+OURS = "finn_flirnn.build.finn_steps"
+OPEN_STEPS = (
+    f"{OURS}.step_infer_recurrent",
+    f"{OURS}.step_set_recurrent_folding",
+    "step_create_dataflow_partition",
+    "step_specialize_layers",
+    "step_minimize_bit_width",
+    f"{OURS}.step_set_stream_depths",
+    "step_generate_estimate_reports",
+    "step_generate_hardware",
+)
+"""What needs no vendor tool. step_generate_hardware: code, width converters and FIFOs."""
+VIVADO_STEPS = (
+    "step_create_stitched_ip",
+    "step_out_of_context_synthesis",
+    "step_prepare_synthesis",
+    "step_synthesize_bitfile",
+    "step_make_driver",
+    "step_deployment_package",
+)
+"""What needs Vivado, and for the bitfile Vitis HLS: FINN's DMA engines are HLS."""
+NOT_ASKED_FOR = 'the open flow was asked for; set "flow" to "auto" or "vivado" to run it'
+
+
+def run_finn_flow(
+    qonnx_path: Path,
+    output_dir: Path,
+    *,
+    board: str,
+    clock_ns: float,
+    folding: Mapping[str, Mapping[str, int]],
+    lanes: int,
+    vivado: bool,
+) -> FinnFlowResult:
+    """Run FINN's builder on an exported model.
+
+    qonnx_path: QONNX with the recurrence as Scans. board: a board by FINN's name. folding: layer name ->
+    {"PE", "SIMD", "InputSIMD"}. lanes: pixels C that travel together. vivado: go on to the bitfile if
+    Vivado is there.
+
+    Writes output_dir/model/<number>_<step>.onnx after every step, and FINN's own files below
+    output_dir/finn. Raises FinnFlowError if a step fails, ValueError for a board that FINN does not know.
+    """
+    finn_dir = (output_dir / "finn").resolve()
+    tools = prepare_finn(finn_dir / "build")
+    reason = tools.missing_for_bitstream if vivado else NOT_ASKED_FOR
+    steps = [*OPEN_STEPS, *(() if reason else VIVADO_STEPS)]
+    settings_file = finn_dir / "settings.json"
+    FlowSettings(lanes, {name: dict(values) for name, values in folding.items()}).write(settings_file)
+    config = _configuration(finn_dir, settings_file, board, clock_ns, steps)
+    run_builder(qonnx_path.resolve(), config)
+    return _result(finn_dir, output_dir / "model", steps, reason)
+
+
+def _configuration(finn_dir: Path, settings_file: Path, board: str, clock_ns: float, steps: list[str]) -> Any:
+    from finn.builder.build_dataflow_config import (
+        AutoFIFOSizingMethod,
+        DataflowBuildConfig,
+        DataflowOutputType,
+        LogLevel,
+        ShellFlowType,
+    )
+    from finn.util.basic import alveo_part_map, part_map
+
+    if board not in part_map:
+        raise ValueError(f"board={board!r} is not known to FINN; choose from {', '.join(part_map)}")
+    return DataflowBuildConfig(
+        output_dir=str(finn_dir),
+        board=board,
+        shell_flow_type=ShellFlowType.VITIS_ALVEO if board in alveo_part_map else ShellFlowType.VIVADO_ZYNQ,
+        synth_clk_period_ns=clock_ns,
+        folding_config_file=settings_file,
+        # takes the depths from the nodes, where our step has put them; nothing is simulated
+        auto_fifo_strategy=AutoFIFOSizingMethod.FORCE_MINIMAL_FIFOS,
+        generate_outputs=[
+            DataflowOutputType.ESTIMATE_REPORTS,
+            DataflowOutputType.STITCHED_IP,
+            DataflowOutputType.OOC_SYNTH,
+            DataflowOutputType.BITFILE,
+            DataflowOutputType.PYNQ_DRIVER,
+            DataflowOutputType.DEPLOYMENT_PACKAGE,
+        ],
+        steps=steps,
+        enable_build_pdb_debug=False,
+        console_log_level=LogLevel.NONE,
+    )
+
+
+def _result(finn_dir: Path, model_dir: Path, steps: list[str], reason: str | None) -> FinnFlowResult:
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    model_dir.mkdir(parents=True, exist_ok=True)
+    made = finn_dir / "intermediate_models"
+    stages = []
+    for number, step in enumerate(name.rsplit(".", 1)[-1] for name in steps):
+        target = model_dir / f"{number + 1:02}_{step.removeprefix('step_')}.onnx"
+        stages.append(Path(shutil.copyfile(made / f"{step}.onnx", target)))
+    parent = Path(shutil.copyfile(made / "dataflow_parent.onnx", model_dir / "dataflow_parent.onnx"))
+    hardware = stages[len(OPEN_STEPS) - 1]  # the steps after it wrap the graph for the board
+    model = ModelWrapper(str(hardware))
+    return FinnFlowResult(
+        model_path=hardware,
+        parent_path=parent,
+        stages=tuple(stages),
+        layers=layers_of(model),
+        connections=connections_of(model),
+        skipped=tuple(SkippedStep(step, reason) for step in VIVADO_STEPS) if reason else (),
+    )

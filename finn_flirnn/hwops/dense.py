@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The abstract FINN op DenseHead: a dense layer at every position of a group of C pixels (lanes).
+
+Input (1, T, C, N), output (1, T, C, O), integer codes.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from finn_flirnn.codegen import DenseFolding, Resources, dense_cycles, estimate_dense
+from finn_flirnn.hwops.attributes import dense_attribute_types, dense_layer_of
+from finn_flirnn.hwops.stream_op import AttributeTypes, Stream, StreamOp
+from finn_flirnn.numerics import Codes, DenseLayer
+
+
+class DenseHead(StreamOp):
+    """A dense layer; its function is the oracle's, its weights are attributes of the node."""
+
+    def get_nodeattr_types(self) -> AttributeTypes:
+        """The layer (attributes.py), its folding, and FINN's own attributes.
+
+        PE: outputs in parallel. SIMD: input columns in parallel.
+        """
+        folding = {"PE": ("i", False, 1), "SIMD": ("i", False, 1)}
+        return {**super().get_nodeattr_types(), **dense_attribute_types(), **folding}
+
+    @cached_property
+    def layer(self) -> DenseLayer:
+        """The oracle of this node."""
+        return dense_layer_of(self)
+
+    @property
+    def folding(self) -> DenseFolding:
+        """The folding. Raises ValueError if it does not fit the layer."""
+        folding = DenseFolding(pe=self.int_attribute("PE"), simd=self.int_attribute("SIMD"))
+        folding.check(self.layer.outputs, self.layer.inputs)
+        return folding
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """Outer shape of a group: (T, C)."""
+        return (self.int_attribute("steps"), self.int_attribute("lanes"))
+
+    def input_streams(self) -> list[Stream]:
+        """The input."""
+        return [Stream((1, *self.positions, self.layer.inputs), self.folding.simd, self.layer.input_format)]
+
+    def output_stream(self) -> Stream:
+        """The output."""
+        return Stream((1, *self.positions, self.layer.outputs), self.folding.pe, self.layer.output_format)
+
+    def run_oracle(self, inputs: list[Codes]) -> Codes:
+        """The oracle's output."""
+        return self.layer.run(inputs[0])
+
+    def resources(self) -> Resources:
+        """Estimated resources."""
+        return estimate_dense(self.layer, self.folding, self.multiplier)
+
+    def get_exp_cycles(self) -> int:
+        """Cycles for one group of lanes in steady state."""
+        steps, lanes = self.positions
+        return dense_cycles(self.layer, steps * lanes, self.folding)
+
+    def get_op_and_param_counts(self) -> dict[str, int]:
+        """Multiply-accumulates of one group, and parameters by kind and width."""
+        layer = self.layer
+        steps, lanes = self.positions
+        # FINN's names: the narrower operand first
+        narrow, wide = sorted((layer.input_format.bits, layer.weight_format.bits))
+        return {
+            f"op_mac_{narrow}bx{wide}b": layer.macs * steps * lanes,
+            f"param_weight_{layer.weight_format.bits}b": layer.weight.size,
+            "param_bias": layer.bias.size,
+        }

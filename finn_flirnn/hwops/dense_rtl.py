@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The FINN op DenseHead_rtl: a dense head as generated SystemVerilog."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from finn_flirnn.codegen import RtlModule, emit_dense
+from finn_flirnn.hwops.dense import DenseHead
+from finn_flirnn.hwops.generated_rtl import GeneratedRtl
+
+
+class DenseHead_rtl(GeneratedRtl, DenseHead):  # FINN derives the RTL op's name by this suffix
+    """DenseHead in hardware."""
+
+    def emit(self, directory: Path, name: str) -> RtlModule:
+        """Write the dense engine."""
+        return emit_dense(self.layer, self.folding, directory, name, self.multiplier)

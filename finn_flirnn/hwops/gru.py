@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The abstract FINN op GRU: T steps of a GRU layer for a group of C pixels (lanes).
+
+Inputs: x (1, T, C, I) if the layer has an input, then h0 (1, C, H) if it takes an initial state.
+Output: the states (1, T, C, H), or the last state (1, C, H). All tensors hold integer codes.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from finn_flirnn.codegen import GruFolding, Resources, estimate_gru, gru_cycles
+from finn_flirnn.hwops.attributes import gru_attribute_types, gru_layer_of
+from finn_flirnn.hwops.stream_op import AttributeTypes, Stream, StreamOp
+from finn_flirnn.numerics import Codes, GruLayer
+
+
+class GRU(StreamOp):
+    """A GRU layer; its function is the oracle's, its weights and tables are attributes of the node."""
+
+    def get_nodeattr_types(self) -> AttributeTypes:
+        """The layer (attributes.py), its folding, and FINN's own attributes.
+
+        PE: units in parallel. SIMD: state columns in parallel. InputSIMD: input columns in parallel.
+        """
+        folding = {"PE": ("i", False, 1), "SIMD": ("i", False, 1), "InputSIMD": ("i", False, 1)}
+        return {**super().get_nodeattr_types(), **gru_attribute_types(), **folding}
+
+    @cached_property
+    def layer(self) -> GruLayer:
+        """The oracle of this node."""
+        return gru_layer_of(self)
+
+    @property
+    def steps(self) -> int:
+        """Time steps T."""
+        return self.int_attribute("steps")
+
+    @property
+    def folding(self) -> GruFolding:
+        """The folding. Raises ValueError if it does not fit the layer."""
+        folding = GruFolding(
+            pe=self.int_attribute("PE"),
+            simd=self.int_attribute("SIMD"),
+            input_simd=self.int_attribute("InputSIMD"),
+            lanes=self.int_attribute("lanes"),
+        )
+        folding.check(self.layer.hidden, self.layer.inputs)
+        return folding
+
+    def input_streams(self) -> list[Stream]:
+        """The input, if there is one, then the initial state, if there is one."""
+        layer, folding, formats = self.layer, self.folding, self.layer.formats
+        streams = []
+        if formats.input is not None:
+            shape = (1, self.steps, folding.lanes, layer.inputs)
+            streams.append(Stream(shape, folding.input_simd, formats.input))
+        if layer.initial_state:
+            streams.append(self._state_stream((1, folding.lanes, layer.hidden)))
+        return streams
+
+    def output_stream(self) -> Stream:
+        """The states, or the last state."""
+        steps = (self.steps,) if self.layer.sequence else ()
+        return self._state_stream((1, *steps, self.folding.lanes, self.layer.hidden))
+
+    def _state_stream(self, shape: tuple[int, ...]) -> Stream:
+        return Stream(shape, self.folding.cell_pe(self.layer.hidden), self.layer.formats.state)
+
+    def run_oracle(self, inputs: list[Codes]) -> Codes:
+        """The oracle's output; the lanes are its batch."""
+        layer, rest = self.layer, list(inputs)
+        x = np.swapaxes(rest.pop(0)[0], 0, 1) if layer.inputs else None
+        h0 = rest.pop(0)[0] if layer.initial_state else None
+        states = layer.run(x, self.steps, h0, batch=self.folding.lanes)
+        return (np.swapaxes(states, 0, 1) if layer.sequence else states)[np.newaxis]
+
+    def resources(self) -> Resources:
+        """Estimated resources."""
+        return estimate_gru(self.layer, self.steps, self.folding, self.multiplier)
+
+    def get_exp_cycles(self) -> int:
+        """Cycles for one group of lanes in steady state."""
+        return gru_cycles(self.layer, self.steps, self.folding, self.multiplier)
+
+    def get_op_and_param_counts(self) -> dict[str, int]:
+        """Multiply-accumulates of one group, and parameters by kind and width."""
+        layer, f = self.layer, self.layer.formats
+        positions = self.steps * self.folding.lanes
+        products = [(f.state.bits, f.weight_hh.bits, layer.weight_hh.size)]
+        if layer.weight_ih is not None and f.input is not None and f.weight_ih is not None:
+            products.append((f.input.bits, f.weight_ih.bits, layer.weight_ih.size))
+        counts: dict[str, int] = {}
+        for data_bits, weight_bits, weights in products:
+            # FINN's names: the narrower operand first
+            narrow, wide = sorted((data_bits, weight_bits))
+            for key, count in (
+                (f"op_mac_{narrow}bx{wide}b", weights * positions),
+                (f"param_weight_{weight_bits}b", weights),
+            ):
+                counts[key] = counts.get(key, 0) + count
+        biases = layer.bias_ih.size + (0 if layer.bias_hh is None else layer.bias_hh.size)
+        return {
+            **counts,
+            "param_bias": biases,
+            "param_table": layer.gate_table.size + layer.candidate_table.size,
+        }

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Make our hardware ops known to FINN: the only place that touches FINN's dictionaries.
+
+FINN looks ops up by the exact domains ``finn.custom_op.fpgadataflow`` and
+``finn.custom_op.fpgadataflow.rtl``; an op of another domain is passed over by its steps in silence.
+"""
+
+from __future__ import annotations
+
+from finn.custom_op import fpgadataflow
+from finn.custom_op.fpgadataflow import rtl
+
+from finn_flirnn.hwops.dense import DenseHead
+from finn_flirnn.hwops.dense_rtl import DenseHead_rtl
+from finn_flirnn.hwops.gru import GRU
+from finn_flirnn.hwops.gru_rtl import GRU_rtl
+
+DOMAIN = fpgadataflow.__name__
+"""ONNX domain of the abstract ops GRU and DenseHead."""
+RTL_DOMAIN = rtl.__name__
+"""ONNX domain of GRU_rtl and DenseHead_rtl."""
+
+
+def register() -> None:
+    """Register the ops; calling it again changes nothing."""
+    fpgadataflow.custom_op.update({"GRU": GRU, "DenseHead": DenseHead})
+    rtl.custom_op.update({"GRU_rtl": GRU_rtl, "DenseHead_rtl": DenseHead_rtl})
