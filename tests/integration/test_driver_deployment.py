@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import finn_flirnn
 from finn_flirnn.build.deploy import PACKAGE, DeploymentSpec, assemble_deployment, build_identifier
 from finn_flirnn.codegen.types import RtlModule, StreamPort
 from finn_flirnn.driver import AcceleratorMetadata, DeploymentError
@@ -313,6 +314,19 @@ def test_package_needs_nothing_but_numpy_and_python_310(deploy: Path) -> None:
         assert not imported & {"tomllib"}, path.name
         text = path.read_text()
         assert "StrEnum" not in text and "typing import Self" not in text, path.name
+
+
+def test_driver_is_copied_but_for_the_package_name(deploy: Path) -> None:
+    project = Path(finn_flirnn.__file__).parent
+    for path in (deploy / PACKAGE).glob("*/*.py"):
+        source = project / path.relative_to(deploy / PACKAGE)
+        if source.parent.name == "driver" or source.name != "__init__.py":
+            assert (
+                path.read_text()
+                .replace(f"import {PACKAGE}", "import finn_flirnn")
+                .replace(f"from {PACKAGE}", "from finn_flirnn")
+                == source.read_text()
+            ), path.name
 
 
 def test_equal_builds_give_equal_bytes(made: Made, tmp_path: Path) -> None:
