@@ -181,7 +181,7 @@ def _fit_chunk(
         # The valley of equal fits is curved in amplitude and lifetime; amplitudes that are solved anew
         # for the new lifetimes follow it.
         solved = _solve_linear(y, weight, trial_columns[:, :linear])
-        trial[:, :linear] = np.where((solved >= 0).all(axis=1)[:, None], solved, trial[:, :linear])
+        trial[:, :linear] = np.where(solved.min(axis=1, keepdims=True) >= 0, solved, trial[:, :linear])
         trial_expected = _expected(trial_columns, trial[:, :linear])
         trial_deviance = _deviance(y, trial_expected, used)
         better = trial_deviance <= deviance[active]
