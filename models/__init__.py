@@ -1,1 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
+"""Quantised recurrent models in Brevitas: layers, Seq2SeqLite, training, checkpoints."""
+
+from finn_flirnn.models.quant_gru import GruQuantisation, QuantGRU, gru_quantisation
+from finn_flirnn.models.seq2seq_lite import QuantHead, Seq2SeqLite
+
+__all__ = ["GruQuantisation", "QuantGRU", "QuantHead", "Seq2SeqLite", "gru_quantisation"]

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A GRU layer with fake quantisation, forward and backward in time, for training on CPUs.
+//
+//     u = W_ih x + b_ih,  v = W_hh h + b_hh                         (gate order r, z, n)
+//     r = Qg(sigma(Qp(u_r + v_r)))        z = Qg(sigma(Qp(u_z + v_z)))
+//     n = Qc(tau(Qp(u_n + r Qp(v_n))))                              reset after the product
+//     n = Qc(tau(Qp(u_n + W_hn Qh(r h))))                           reset before it (no b_hh)
+//     h' = Qh(n + z (h - n))
+//
+// Every Q rounds half to even and saturates; its gradient is 1 inside its range and 0 outside. A Q that is
+// switched off is the identity. Weights and biases come quantised already.
+//
+// Arrays are (blocks, steps, features, LANES) with LANES sequences innermost. The forward pass keeps the
+// states alone; the backward pass computes each step anew from the state before it, which costs a third
+// more arithmetic and saves nine tenths of the memory traffic.
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+namespace {
+
+constexpr int W = 16;                 // floats in a vector
+constexpr int V = 4;                  // vectors in a row of LANES
+constexpr int LANES = W * V;
+constexpr int TIME_BLOCK = 8;         // steps whose weight gradients are summed in registers
+typedef float vec __attribute__((vector_size(W * 4)));
+typedef int32_t ivec __attribute__((vector_size(W * 4)));
+
+struct Quantiser {
+    int32_t enabled;
+    float scale, step, least, greatest;  // value -> code, code -> value, range of codes
+};
+
+struct Spec {
+    int32_t hidden, inputs, steps, blocks;
+    int32_t reset_before, hard_gate, hard_candidate;
+    Quantiser preactivation, gate, candidate, state;
+};
+
+inline vec splat(float a) { return vec{} + a; }
+inline vec select(ivec m, vec a, vec b) { return m ? a : b; }
+inline vec vmin(vec a, vec b) { return select(a < b, a, b); }
+inline vec vmax(vec a, vec b) { return select(a > b, a, b); }
+
+// Nearest integer, ties to even, for |a| < 2^22.
+inline vec nearest(vec a) {
+    const vec magic = splat(12582912.0f);
+    return (a + magic) - magic;  // not to be built with -ffast-math
+}
+
+// Quantises a; multiplies slope by 0 where the code saturates.
+inline vec quantise(const Quantiser& q, vec a, vec& slope) {
+    if (!q.enabled) return a;
+    const vec least = splat(q.least), greatest = splat(q.greatest);
+    vec code = nearest(vmin(vmax(a * q.scale, least - 1.0f), greatest + 1.0f));
+    slope = select((code < least) | (code > greatest), vec{}, slope);
+    return vmin(vmax(code, least), greatest) * q.step;
+}
+
+inline vec exponential(vec a) {  // |relative error| < 2e-7 over the clamped range
+    a = vmin(vmax(a, splat(-87.0f)), splat(87.0f));
+    const vec k = nearest(a * 1.44269504089f);
+    const vec f = (a - k * 0.693359375f) + k * 2.12194440e-4f;
+    vec p = splat(1.9875691500e-4f);
+    p = p * f + 1.3981999507e-3f;
+    p = p * f + 8.3334519073e-3f;
+    p = p * f + 4.1665795894e-2f;
+    p = p * f + 1.6666665459e-1f;
+    p = p * f + 5.0000001201e-1f;
+    p = p * f * f + f + 1.0f;
+    ivec bits = (__builtin_convertvector(k, ivec) + 127) << 23;
+    vec power;
+    std::memcpy(&power, &bits, sizeof power);
+    return p * power;
+}
+
+// A gate and d gate / d a. slope comes in as d a / d sum.
+inline vec gate_of(bool hard, vec a, vec& slope) {
+    if (hard) {
+        const vec line = a * 0.5f + 0.5f;
+        slope = select((line < 0.0f) | (line > 1.0f), vec{}, slope * 0.5f);
+        return vmin(vmax(line, vec{}), splat(1.0f));
+    }
+    const vec g = 1.0f / (1.0f + exponential(-a));
+    slope *= g * (1.0f - g);
+    return g;
+}
+
+inline vec candidate_of(bool hard, vec a, vec& slope) {
+    if (hard) {
+        slope = select((a < -1.0f) | (a > 1.0f), vec{}, slope);
+        return vmin(vmax(a, splat(-1.0f)), splat(1.0f));
+    }
+    const vec n = 2.0f / (1.0f + exponential(a * -2.0f)) - 1.0f;
+    slope *= 1.0f - n * n;
+    return n;
+}
+
+// y[r] += sum_k w[r][k] x[k] for R rows.
+template <int R>
+inline void some_rows(const float* w, int ld, int n, const vec* x, vec* y) {
+    vec acc[R][V];
+    for (int r = 0; r < R; ++r)
+        for (int v = 0; v < V; ++v) acc[r][v] = y[r * V + v];
+    for (int k = 0; k < n; ++k)
+        for (int r = 0; r < R; ++r)
+            for (int v = 0; v < V; ++v) acc[r][v] += w[r * ld + k] * x[k * V + v];
+    for (int r = 0; r < R; ++r)
+        for (int v = 0; v < V; ++v) y[r * V + v] = acc[r][v];
+}
+
+void add_product(const float* w, int ld, int rows, int n, const vec* x, vec* y) {
+    int r = 0;
+    for (; r + 4 <= rows; r += 4) some_rows<4>(w + r * ld, ld, n, x, y + r * V);
+    for (; r < rows; ++r) some_rows<1>(w + r * ld, ld, n, x, y + r * V);
+}
+
+// dw[j][k] += sum over steps and lanes g[t][j] x[t][k], for a tile of J by K.
+template <int J, int K>
+inline void some_gradients(const vec* g, int g_pitch, const vec* x, int x_pitch, int steps, vec* dw, int ld) {
+    vec acc[J][K];
+    for (int j = 0; j < J; ++j)
+        for (int k = 0; k < K; ++k) acc[j][k] = dw[j * ld + k];
+    for (int t = 0; t < steps; ++t)
+        for (int v = 0; v < V; ++v)
+            for (int j = 0; j < J; ++j)
+                for (int k = 0; k < K; ++k)
+                    acc[j][k] += g[t * g_pitch + j * V + v] * x[t * x_pitch + k * V + v];
+    for (int j = 0; j < J; ++j)
+        for (int k = 0; k < K; ++k) dw[j * ld + k] = acc[j][k];
+}
+
+void add_gradients(const vec* g, int g_pitch, int rows, const vec* x, int x_pitch, int columns, int steps,
+                   vec* dw) {
+    for (int j = 0; j < rows;) {
+        const int tile = j + 4 <= rows ? 4 : 1;
+        for (int k = 0; k < columns;) {
+            const vec *gj = g + j * V, *xk = x + k * V;
+            vec* d = dw + j * columns + k;
+            if (tile == 4 && k + 4 <= columns) {
+                some_gradients<4, 4>(gj, g_pitch, xk, x_pitch, steps, d, columns);
+                k += 4;
+            } else {
+                if (tile == 4) some_gradients<4, 1>(gj, g_pitch, xk, x_pitch, steps, d, columns);
+                else some_gradients<1, 1>(gj, g_pitch, xk, x_pitch, steps, d, columns);
+                k += 1;
+            }
+        }
+        j += tile;
+    }
+}
+
+typedef std::vector<vec> Rows;  // aligned: C++17 operator new honours alignof(vec)
+
+// Everything of one step that its backward pass needs.
+struct Step {
+    Rows u, v, r, z, n, slope_r, slope_z, slope_n, slope_v, slope_rh, slope_h, rh, next;
+    explicit Step(int h)
+        : u(3 * h * V), v(3 * h * V), r(h * V), z(h * V), n(h * V), slope_r(h * V), slope_z(h * V),
+          slope_n(h * V), slope_v(h * V), slope_rh(h * V), slope_h(h * V), rh(h * V), next(h * V) {}
+};
+
+struct Layer {
+    const Spec& s;
+    const float *w_ih, *w_hh, *b_ih, *b_hh;
+
+    void fill(const float* bias, Rows& rows) const {
+        for (int j = 0; j < 3 * s.hidden; ++j)
+            for (int v = 0; v < V; ++v) rows[j * V + v] = splat(bias ? bias[j] : 0.0f);
+    }
+
+    void run(const vec* x, const vec* h, Step& a) const {
+        const int size = s.hidden, n = size * V;
+        fill(b_ih, a.u);
+        if (s.inputs) add_product(w_ih, s.inputs, 3 * size, s.inputs, x, a.u.data());
+        fill(b_hh, a.v);
+        add_product(w_hh, size, (s.reset_before ? 2 : 3) * size, size, h, a.v.data());
+        for (int i = 0; i < n; ++i) {
+            a.slope_r[i] = a.slope_z[i] = a.slope_rh[i] = splat(1.0f);
+            vec p = quantise(s.preactivation, a.u[i] + a.v[i], a.slope_r[i]);
+            a.r[i] = quantise(s.gate, gate_of(s.hard_gate, p, a.slope_r[i]), a.slope_r[i]);
+            p = quantise(s.preactivation, a.u[n + i] + a.v[n + i], a.slope_z[i]);
+            a.z[i] = quantise(s.gate, gate_of(s.hard_gate, p, a.slope_z[i]), a.slope_z[i]);
+            if (s.reset_before) a.rh[i] = quantise(s.state, a.r[i] * h[i], a.slope_rh[i]);
+        }
+        if (s.reset_before) add_product(w_hh + 2 * size * size, size, size, size, a.rh.data(), &a.v[2 * n]);
+        for (int i = 0; i < n; ++i) {
+            a.slope_v[i] = a.slope_n[i] = a.slope_h[i] = splat(1.0f);
+            vec sum;
+            if (s.reset_before) {
+                sum = a.u[2 * n + i] + a.v[2 * n + i];
+            } else {
+                a.v[2 * n + i] = quantise(s.preactivation, a.v[2 * n + i], a.slope_v[i]);
+                sum = a.u[2 * n + i] + a.r[i] * a.v[2 * n + i];
+            }
+            const vec p = quantise(s.preactivation, sum, a.slope_n[i]);
+            a.n[i] = quantise(s.candidate, candidate_of(s.hard_candidate, p, a.slope_n[i]), a.slope_n[i]);
+            a.next[i] = quantise(s.state, a.n[i] + a.z[i] * (h[i] - a.n[i]), a.slope_h[i]);
+        }
+    }
+};
+
+inline const vec* rows_at(const float* p) { return reinterpret_cast<const vec*>(p); }
+inline vec* rows_at(float* p) { return reinterpret_cast<vec*>(p); }
+
+void add_lane_sums(const Rows& from, float* to) {
+    for (size_t i = 0; i < from.size(); ++i)
+        for (int l = 0; l < W; ++l) to[i] += from[i][l];
+}
+
+}  // namespace
+
+extern "C" int fused_gru_lanes() { return LANES; }
+extern "C" int fused_gru_spec_bytes() { return sizeof(Spec); }
+
+// x: (blocks, steps, I, LANES) or null; h0: (blocks, H, LANES) or null; states: (blocks, steps, H, LANES).
+// All 64-byte aligned.
+extern "C" void fused_gru_forward(const Spec* spec, const float* w_ih, const float* w_hh, const float* b_ih,
+                                  const float* b_hh, const float* x, const float* h0, float* states) {
+    const Spec& s = *spec;
+    const Layer layer{s, w_ih, w_hh, b_ih, b_hh};
+    Step a(s.hidden);
+    const Rows zero(s.hidden * V, vec{});
+    const int64_t row = int64_t(s.hidden) * LANES, x_row = int64_t(s.inputs) * LANES;
+    for (int64_t b = 0; b < s.blocks; ++b) {
+        const vec* h = h0 ? rows_at(h0 + b * row) : zero.data();
+        for (int64_t t = b * s.steps; t < (b + 1) * s.steps; ++t) {
+            layer.run(x ? rows_at(x + t * x_row) : nullptr, h, a);
+            std::memcpy(states + t * row, a.next.data(), row * sizeof(float));
+            h = rows_at(states + t * row);
+        }
+    }
+}
+
+// d_states: as states, or null; d_last: (blocks, H, LANES) added at the last step, or null.
+// w_hh_t: (H, 3H). Adds into d_w_ih, d_w_hh, d_b_ih, d_b_hh (d_b_hh also where reset is before: ignore it);
+// writes d_h0 (blocks, H, LANES).
+extern "C" void fused_gru_backward(const Spec* spec, const float* w_ih, const float* w_hh, const float* w_hh_t,
+                                   const float* b_ih, const float* b_hh, const float* x, const float* h0,
+                                   const float* states, const float* d_states, const float* d_last,
+                                   float* d_w_ih, float* d_w_hh, float* d_b_ih, float* d_b_hh, float* d_h0) {
+    const Spec& s = *spec;
+    const Layer layer{s, w_ih, w_hh, b_ih, b_hh};
+    const int size = s.hidden, n = size * V;
+    const int64_t row = int64_t(size) * LANES, x_row = int64_t(s.inputs) * LANES;
+    Step a(size);
+    const Rows zero(n, vec{});
+    Rows dh(n), sum_ih(3 * size * s.inputs), sum_hh(3 * size * size), sum_b_ih(3 * size), sum_b_hh(3 * size);
+    Rows g(TIME_BLOCK * 3 * n), hs(TIME_BLOCK * n), rhs(TIME_BLOCK * n), d_u(3 * n), d_rh(n);
+    int held = 0;  // steps in g, hs, rhs
+    const auto flush = [&] {
+        const int gate_rows = (s.reset_before ? 2 : 3) * size;
+        add_gradients(g.data(), 3 * n, gate_rows, hs.data(), n, size, held, sum_hh.data());
+        if (s.reset_before)
+            add_gradients(&g[2 * n], 3 * n, size, rhs.data(), n, size, held, &sum_hh[2 * size * size]);
+        held = 0;
+    };
+    for (int64_t b = 0; b < s.blocks; ++b) {
+        std::fill(dh.begin(), dh.end(), vec{});
+        if (d_last) std::memcpy(dh.data(), d_last + b * row, row * sizeof(float));
+        for (int64_t t = (b + 1) * s.steps - 1; t >= b * s.steps; --t) {
+            const bool first = t == b * s.steps;
+            const vec* h = first ? (h0 ? rows_at(h0 + b * row) : zero.data()) : rows_at(states + (t - 1) * row);
+            const vec* x_t = x ? rows_at(x + t * x_row) : nullptr;
+            layer.run(x_t, h, a);
+            vec* d_v = &g[held * 3 * n];
+            if (d_states)
+                for (int i = 0; i < n; ++i) dh[i] += rows_at(d_states + t * row)[i];
+            for (int i = 0; i < n; ++i) {
+                const vec d = dh[i] * a.slope_h[i];
+                d_u[2 * n + i] = d * (1.0f - a.z[i]) * a.slope_n[i];
+                d_u[n + i] = d_v[n + i] = d * (h[i] - a.n[i]) * a.slope_z[i];
+                dh[i] = d * a.z[i];
+            }
+            if (s.reset_before) {
+                std::fill(d_rh.begin(), d_rh.end(), vec{});
+                add_product(w_hh_t + 2 * size, 3 * size, size, size, &d_u[2 * n], d_rh.data());
+                for (int i = 0; i < n; ++i) {
+                    const vec d = d_rh[i] * a.slope_rh[i];
+                    d_u[i] = d_v[i] = d * h[i] * a.slope_r[i];
+                    dh[i] += d * a.r[i];
+                    d_v[2 * n + i] = d_u[2 * n + i];
+                }
+                std::copy(a.rh.begin(), a.rh.end(), &rhs[held * n]);
+            } else {
+                for (int i = 0; i < n; ++i) {
+                    d_u[i] = d_v[i] = d_u[2 * n + i] * a.v[2 * n + i] * a.slope_r[i];
+                    d_v[2 * n + i] = d_u[2 * n + i] * a.r[i] * a.slope_v[i];
+                }
+            }
+            add_product(w_hh_t, 3 * size, size, (s.reset_before ? 2 : 3) * size, d_v, dh.data());
+            std::copy(h, h + n, &hs[held * n]);
+            for (int j = 0; j < 3 * size; ++j)
+                for (int v = 0; v < V; ++v) {
+                    sum_b_ih[j] += d_u[j * V + v];
+                    sum_b_hh[j] += d_v[j * V + v];
+                    for (int i = 0; i < s.inputs; ++i)
+                        sum_ih[j * s.inputs + i] += d_u[j * V + v] * x_t[i * V + v];
+                }
+            if (++held == TIME_BLOCK) flush();
+        }
+        std::memcpy(d_h0 + b * row, dh.data(), row * sizeof(float));
+    }
+    if (held) flush();
+    add_lane_sums(sum_ih, d_w_ih);
+    add_lane_sums(sum_hh, d_w_hh);
+    add_lane_sums(sum_b_ih, d_b_ih);
+    add_lane_sums(sum_b_hh, d_b_hh);
+}
