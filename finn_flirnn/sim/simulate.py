@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Transfers through a compiled module, with stalls on every stream and a check of the protocol."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping
+from ctypes import POINTER, c_uint64
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from finn_flirnn.codegen import StreamPort
+from finn_flirnn.numerics import Codes
+from finn_flirnn.sim.library import Instance, RunStruct, SimulationError, StreamStruct, pointer_to
+from finn_flirnn.sim.model import CLOCK, RESET, VerilatedModel
+from finn_flirnn.sim.packing import Words, pack, unpack, words_of
+
+Stamps = npt.NDArray[np.uint64]
+
+RESET_CYCLES = 16
+QUIET_CYCLES = 256
+PATIENCE = 1_000_000
+NEVER = -1
+STALL_SCALE = 1 << 32
+
+
+class _Status(IntEnum):
+    """Status of shim.cpp."""
+
+    DONE = 0
+    NO_TRANSFER = 1
+    MAX_CYCLES = 2
+    SURPLUS = 3
+    UNSTABLE = 4
+    FAILED = 5
+    FINISHED = 6
+    DONE_BEFORE_RESET = 7
+
+
+class DeadlockError(SimulationError):
+    """The design stopped taking or giving before all was done."""
+
+
+class ProtocolError(SimulationError):
+    """The design broke the rules of AXI-Stream, or gave more than it should."""
+
+
+@dataclass(frozen=True)
+class SimulationResult:
+    """What a simulation gave.
+
+    outputs: codes (transfers, elements) by stream. cycles: from the first cycle after reset to the one
+    of the last transfer, both counted. stamps: the cycle of every transfer, by stream, inputs too; the
+    first cycle after reset is 0.
+    """
+
+    outputs: dict[str, Codes]
+    cycles: int
+    stamps: dict[str, Stamps]
+
+    def first_cycle(self, stream: str) -> int:
+        """Cycle of the first transfer."""
+        return int(self.stamps[stream][0])
+
+    def last_cycle(self, stream: str) -> int:
+        """Cycle of the last transfer."""
+        return int(self.stamps[stream][-1])
+
+    def steady_cycles(self, stream: str, transfers: int, skip: int = 0) -> float:
+        """Mean cycles per ``transfers`` transfers of a stream, without the first ``skip`` such groups.
+
+        Measured between the last transfers of groups, so neither filling nor draining counts. Raises
+        ValueError unless two groups at least remain.
+        """
+        ends = self.stamps[stream][transfers - 1 :: transfers][skip:]
+        if len(ends) < 2:
+            raise ValueError(
+                f"{len(self.stamps[stream])} transfers on {stream} hold {len(ends)} groups of {transfers} "
+                f"after the first {skip}; a rate needs two: simulate longer"
+            )
+        return float(ends[-1] - ends[0]) / (len(ends) - 1)
+
+
+def simulate(
+    model: VerilatedModel,
+    inputs: Mapping[str, Codes],
+    outputs: Mapping[str, int],
+    *,
+    stalls: float | Mapping[str, float] = 0.0,
+    seed: int = 1,
+    reset_at: int | None = None,
+    max_cycles: int | None = None,
+    patience: int = PATIENCE,
+    exact: bool = True,
+) -> SimulationResult:
+    """Send codes into a module's inputs and collect its outputs.
+
+    inputs: codes (transfers, elements) by stream. outputs: number of transfers to collect by stream.
+    stalls: probability, for each cycle, that an input offers nothing though it could and that an output
+        is not taken; one number for all streams or one by stream (missing: 0), each in [0, 1).
+    seed: of the stalls and of the start values of registers without reset.
+    reset_at: at this cycle the design is reset once more and everything starts anew; the result is that
+        of the second start.
+    max_cycles: at most so many (default: no bound). patience: at most so many without any transfer.
+    exact: the design must take every input and must give nothing more for 256 cycles after the last
+        output; else the run ends with the last output.
+    Raises DeadlockError, ProtocolError (TVALID or TDATA changed while stalled; more outputs than
+    stated) or SimulationError (an assertion failed, a memory file is missing).
+    """
+    module = model.module
+    _check_names(model, inputs, outputs, stalls)
+    ports = [*module.inputs, *module.outputs]
+    words: list[Words] = [_packed(port, inputs[port.name]) for port in module.inputs]
+    words += [np.zeros((outputs[port.name], words_of(port.padded_bits)), np.uint32) for port in module.outputs]
+    stamps = [np.zeros(len(data), dtype=np.uint64) for data in words]
+    streams = (StreamStruct * len(ports))()
+    for i, port in enumerate(ports):
+        streams[i] = StreamStruct(
+            data_port=model.port(f"{port.name}_TDATA"),
+            valid_port=model.port(f"{port.name}_TVALID"),
+            ready_port=model.port(f"{port.name}_TREADY"),
+            input=i < len(module.inputs),
+            words=pointer_to(words[i]),
+            stamps=stamps[i].ctypes.data_as(POINTER(c_uint64)),
+            count=len(words[i]),
+            stall=_probability(stalls, port.name),
+        )
+    run = RunStruct(
+        clock_port=model.port(CLOCK),
+        reset_port=model.port(RESET),
+        streams=len(ports),
+        exact=exact,
+        seed=seed,
+        max_cycles=NEVER if max_cycles is None else max_cycles,
+        patience=patience,
+        reset_at=NEVER if reset_at is None else reset_at,
+        reset_cycles=RESET_CYCLES,
+        quiet_cycles=QUIET_CYCLES,
+    )
+    with Instance(model.library, module.directory, seed) as instance:
+        status = _Status(instance.run_streams(streams, run))
+        _raise_on_failure(status, instance.message, module.top, ports, streams, run)
+    collected = zip(module.outputs, words[len(module.inputs) :], strict=True)
+    return SimulationResult(
+        outputs={port.name: unpack(data, port.elements, port.format) for port, data in collected},
+        cycles=int(run.cycles),
+        stamps={port.name: stamps[i][: streams[i].done] for i, port in enumerate(ports)},
+    )
+
+
+def _check_names(
+    model: VerilatedModel,
+    inputs: Mapping[str, Codes],
+    outputs: Mapping[str, int],
+    stalls: float | Mapping[str, float],
+) -> None:
+    names = {
+        "inputs": (set(inputs), {port.name for port in model.module.inputs}),
+        "outputs": (set(outputs), {port.name for port in model.module.outputs}),
+    }
+    for what, (given, there) in names.items():
+        if given != there:
+            raise ValueError(f"{what} name {sorted(given)}; {model.module.top} has {sorted(there)}: name all")
+    if isinstance(stalls, Mapping) and (unknown := set(stalls) - set(inputs) - set(outputs)):
+        raise ValueError(f"stalls name {sorted(unknown)}; streams are {sorted({*inputs, *outputs})}")
+
+
+def _packed(port: StreamPort, codes: Codes) -> Words:
+    if codes.ndim != 2 or codes.shape[1] != port.elements:
+        raise ValueError(
+            f"codes of {port.name} must have shape (transfers, {port.elements}), not {codes.shape}; "
+            "reshape them"
+        )
+    words = pack(codes, port.format)
+    missing = words_of(port.padded_bits) - words.shape[1]
+    return np.pad(words, ((0, 0), (0, missing))) if missing else words
+
+
+def _probability(stalls: float | Mapping[str, float], name: str) -> int:
+    value = stalls.get(name, 0.0) if isinstance(stalls, Mapping) else stalls
+    if not 0 <= value < 1:
+        raise ValueError(f"stalls={value} of {name} must lie in [0, 1); at 1 nothing would ever move")
+    return int(value * STALL_SCALE)
+
+
+def _raise_on_failure(
+    status: _Status,
+    message: str,
+    top: str,
+    ports: list[StreamPort],
+    streams: ctypes.Array[StreamStruct],
+    run: RunStruct,
+) -> None:
+    if status is _Status.DONE:
+        return
+    state = "".join(
+        f"\n  {port.name}: {'waits' if s.done < s.count else 'complete'}, {s.done} of {s.count} transfers, "
+        f"TVALID={s.valid} TREADY={s.ready}"
+        for port, s in zip(ports, streams, strict=True)
+    )
+    culprit = ports[run.culprit].name
+    if status is _Status.NO_TRANSFER:
+        raise DeadlockError(f"{top}: no transfer for {run.patience} cycles, at cycle {run.cycles}:{state}")
+    if status is _Status.MAX_CYCLES:
+        raise DeadlockError(f"{top}: not done after max_cycles={run.max_cycles}:{state}")
+    if status is _Status.SURPLUS:
+        raise ProtocolError(f"{top}: {culprit} gives more than it should, at cycle {run.cycles}:{state}")
+    if status is _Status.UNSTABLE:
+        raise ProtocolError(
+            f"{top}: {culprit} changed TVALID or TDATA before TREADY came, at cycle {run.cycles}:{state}"
+        )
+    if status is _Status.DONE_BEFORE_RESET:
+        raise ValueError(f"{top} was done after {run.cycles} cycles; reset_at={run.reset_at} must be less")
+    if status is _Status.FINISHED:
+        raise SimulationError(f"{top}: the design called $finish at cycle {run.cycles}")
+    raise SimulationError(f"{top}: at cycle {run.cycles}: {message}")

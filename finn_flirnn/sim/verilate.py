@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""SystemVerilog -> shared library: Verilator, then one C++ compilation against a prebuilt runtime."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from finn_flirnn.sim.cache import cached_directory, content_key, default_cache_dir
+from finn_flirnn.sim.tools import (
+    LintError,
+    ToolError,
+    compiler,
+    compiler_version,
+    run,
+    verilator_command,
+    verilator_root,
+    verilator_version,
+)
+
+HERE = Path(__file__).parent
+SHIM, SHIM_HEADER = HERE / "shim.cpp", HERE / "shim.h"
+LIBRARY, PORTS = "model.so", "ports.json"
+RUNTIME_SOURCES = ("verilated.cpp", "verilated_threads.cpp")
+
+VERILATOR_FLAGS = (
+    "--cc",
+    "--prefix",
+    "Vtop",
+    "-O3",
+    "--assert",
+    # registers start at random, and so does every x: a design must not live on a simulator's zeros
+    "--x-assign",
+    "unique",
+    "--x-initial",
+    "unique",
+)
+CXX_FLAGS = (
+    "-std=c++17",
+    "-O2",
+    "-fPIC",
+    "-w",  # generated code
+    # every library keeps a runtime of its own
+    "-fno-gnu-unique",
+    "-DVERILATOR=1",
+    "-DVM_COVERAGE=0",
+    "-DVM_SC=0",
+    "-DVM_TIMING=0",
+    "-DVM_TRACE=0",
+    "-DVM_TRACE_FST=0",
+    "-DVM_TRACE_VCD=0",
+    "-DVM_TRACE_SAIF=0",
+    "-DVL_USER_FATAL",
+    "-DVL_PRINTF=flirnn_printf",
+)
+LINK_FLAGS = ("-shared", "-Wl,-Bsymbolic", "-Wl,--wrap=fopen", "-pthread")
+EXPORTS = "{ global: flirnn_*; local: *; };"
+
+PORT_MACRO = re.compile(r"\bVL_(IN|OUT|INOUT)(?:8|16|64|W)?\(\s*&(\w+)\s*,\s*(\d+)\s*,\s*(\d+)")
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port of a Verilated top module."""
+
+    name: str
+    identifier: str
+    bits: int
+    input: bool
+
+
+@dataclass(frozen=True)
+class Library:
+    """A compiled model: its shared library and its ports, in the library's order."""
+
+    path: Path
+    ports: tuple[Port, ...]
+
+
+def verilate(
+    top: str,
+    sources: Sequence[Path],
+    *,
+    parameters: Mapping[str, int] | None = None,
+    defines: Sequence[str] = (),
+    include_dirs: Sequence[Path] = (),
+    lint: bool = True,
+    cache_dir: Path | None = None,
+) -> Library:
+    """Compile module ``top`` of the sources (in order of compilation), or find it compiled already.
+
+    lint: every warning of Verilator's -Wall is an error; else warnings are ignored.
+    cache_dir: default the user's cache directory.
+    Raises LintError or ToolError.
+    """
+    sources = [source.resolve() for source in sources]
+    for source in sources:
+        if not source.is_file():
+            raise ToolError(f"source file {source} does not exist; generate it first")
+    headers = [h for d in include_dirs for h in sorted(d.iterdir()) if h.suffix in (".vh", ".svh")]
+    cache_dir = cache_dir or default_cache_dir()
+    flags = [
+        *VERILATOR_FLAGS,
+        "--top-module",
+        top,
+        *(f"-G{name}={value}" for name, value in sorted((parameters or {}).items())),
+        *(f"-D{define}" for define in defines),
+        *(["-Wall"] if lint else ["-Wno-lint", "-Wno-fatal"]),
+    ]
+    key = content_key(
+        [
+            *flags,
+            *CXX_FLAGS,
+            *LINK_FLAGS,
+            verilator_version(),
+            compiler_version(),
+            SHIM.read_bytes(),
+            SHIM_HEADER.read_bytes(),
+            *(part for path in (*sources, *headers) for part in (path.name, path.read_bytes())),
+        ]
+    )
+
+    def make(directory: Path) -> None:
+        command = [*verilator_command(), *flags, *(f"+incdir+{d.resolve()}" for d in include_dirs)]
+        command += ["-Mdir", str(directory / "cpp"), *map(str, sources)]
+        run(command, error=LintError if lint else ToolError)
+        ports = parse_ports((directory / "cpp" / "Vtop.h").read_text())
+        (directory / PORTS).write_text(json.dumps([asdict(port) for port in ports]))
+        _compile(directory, ports, cache_dir)
+        shutil.rmtree(directory / "cpp")
+
+    directory = cached_directory(cache_dir, f"model-{key}", make)
+    ports = tuple(Port(**entry) for entry in json.loads((directory / PORTS).read_text()))
+    return Library(directory / LIBRARY, ports)
+
+
+def parse_ports(header: str) -> tuple[Port, ...]:
+    """Ports declared in the header of a Verilated class.
+
+    >>> [(p.name, p.bits, p.input) for p in parse_ports("VL_IN8(&a,0,0); VL_OUTW(&b___05F_c,99,0,4);")]
+    [('a', 1, True), ('b__c', 100, False)]
+    """
+    return tuple(
+        Port(
+            name=re.sub(r"__0([0-9A-F]{2})", lambda m: chr(int(m.group(1), 16)), identifier),
+            identifier=identifier,
+            bits=int(high) - int(low) + 1,
+            input=direction != "OUT",
+        )
+        for direction, identifier, high, low in PORT_MACRO.findall(header)
+    )
+
+
+def _compile(directory: Path, ports: Sequence[Port], cache_dir: Path) -> None:
+    cpp = directory / "cpp"
+    lines = [f'FLIRNN_PORT("{p.name}", {p.identifier}, {p.bits}, {str(p.input).lower()})\n' for p in ports]
+    (cpp / "ports.inc").write_text("".join(lines))
+    # one translation unit: Verilator's headers cost more than the code of a small model
+    units = [f'#include "{path.name}"\n' for path in sorted(cpp.glob("Vtop*.cpp"))]
+    (cpp / "all.cpp").write_text("".join([*units, f'#include "{SHIM}"\n']))
+    exports = cpp / "exports.map"
+    exports.write_text(EXPORTS)
+    runtime = sorted(_runtime(cache_dir).glob("*.o"))
+    run(
+        [
+            *_compile_command(),
+            f"-I{cpp}",
+            str(cpp / "all.cpp"),
+            *map(str, runtime),
+            *LINK_FLAGS,
+            f"-Wl,--version-script={exports}",
+            "-o",
+            str(directory / LIBRARY),
+        ]
+    )
+
+
+def _compile_command() -> list[str]:
+    include = verilator_root() / "include"
+    return [compiler(), *CXX_FLAGS, "-include", str(SHIM_HEADER), f"-I{include}", f"-I{include / 'vltstd'}"]
+
+
+def _runtime(cache_dir: Path) -> Path:
+    key = content_key([*CXX_FLAGS, verilator_version(), compiler_version(), SHIM_HEADER.read_bytes()])
+
+    def make(directory: Path) -> None:
+        for name in RUNTIME_SOURCES:
+            source = verilator_root() / "include" / name
+            run([*_compile_command(), "-c", str(source), "-o", str(directory / f"{source.stem}.o")])
+
+    return cached_directory(cache_dir, f"runtime-{key}", make)
