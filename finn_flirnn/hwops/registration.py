@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from finn.custom_op import fpgadataflow
 from finn.custom_op.fpgadataflow import rtl
+from qonnx.custom_op.registry import add_op_to_domain
 
 from finn_flirnn.hwops.dense import DenseHead
 from finn_flirnn.hwops.dense_rtl import DenseHead_rtl
@@ -22,6 +23,12 @@ RTL_DOMAIN = rtl.__name__
 
 
 def register() -> None:
-    """Register the ops; calling it again changes nothing."""
-    fpgadataflow.custom_op.update({"GRU": GRU, "DenseHead": DenseHead})
-    rtl.custom_op.update({"GRU_rtl": GRU_rtl, "DenseHead_rtl": DenseHead_rtl})
+    """Register the ops; calling it again changes nothing.
+
+    FINN chooses implementations from its dictionaries; qonnx makes nodes, and lists a domain's ops, from
+    a registry of its own.
+    """
+    for module, ops in ((fpgadataflow, (GRU, DenseHead)), (rtl, (GRU_rtl, DenseHead_rtl))):
+        for op in ops:
+            module.register_custom_op(op)
+            add_op_to_domain(module.__name__, op)
