@@ -61,7 +61,7 @@ class SimulatedDevice:
         self._engine = None
 
 
-def open_verilated_board(build_directory: Path, timeout_s: float) -> Device:
+def open_verilated_board(build_directory: Path) -> Device:
     """The Verilated design of a build directory as a device.
 
     Raises DeploymentError if finn-flirnn is not installed here, or there is no such build.
@@ -74,7 +74,7 @@ def open_verilated_board(build_directory: Path, timeout_s: float) -> Device:
             "or use another device"
         ) from error
     try:
-        engine: Engine = adapter.open_board(build_directory, timeout_s)
+        engine: Engine = adapter.open_board(build_directory)
     except (OSError, ValueError, RuntimeError) as error:
         raise DeploymentError(f"the hardware of {build_directory} cannot be simulated: {error}") from error
     return SimulatedDevice(engine)

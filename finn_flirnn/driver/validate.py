@@ -112,7 +112,7 @@ def main(directory: Path, arguments: list[str]) -> int:
 def _run(directory: Path, options: argparse.Namespace) -> Validation:
     device: str | Device = options.device
     if options.device == "sim":
-        device = open_verilated_board(options.build, options.timeout)
+        device = open_verilated_board(options.build)
     with Accelerator.open(directory, device, timeout_s=options.timeout) as accelerator:
         return validate(accelerator, directory, options.device, options.pixels)
 
@@ -180,6 +180,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", choices=("pynq", "sim"), default="pynq")
     parser.add_argument("--build", type=Path, metavar="DIR", help="output directory of the build, for sim")
     parser.add_argument("--pixels", type=_positive, metavar="N", help="compare the first N pixels only")
-    parser.add_argument("--timeout", type=float, default=DEFAULT_TIMEOUT_S, metavar="SECONDS")
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=DEFAULT_TIMEOUT_S,
+        metavar="SECONDS",
+        help="for a transfer on a board; a simulation counts cycles",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")
     return parser

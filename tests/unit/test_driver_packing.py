@@ -6,6 +6,7 @@ import pytest
 
 from finn_flirnn.driver.packing import Stream, from_groups, smallest_integer, to_groups
 from finn_flirnn.numerics import Format
+from finn_flirnn.sim import packing
 
 WIDTHS = [
     (bits, signed) for bits in (2, 3, 4, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32) for signed in (False, True)
@@ -37,6 +38,16 @@ def test_pack_places_every_bit_where_the_text_says(bits: int, signed: bool, elem
     stream = Stream(elements, Format(bits, 0, signed))
     codes = random_codes(stream.format, (7, elements))
     assert stream.pack(codes) == packed_by_the_book(codes, stream)
+
+
+@pytest.mark.parametrize("elements", [1, 3, 8])
+@pytest.mark.parametrize(("bits", "signed"), WIDTHS)
+def test_driver_and_simulation_pack_the_same_transfers(bits: int, signed: bool, elements: int) -> None:
+    stream = Stream(elements, Format(bits, 0, signed))
+    codes = random_codes(stream.format, (7, elements))
+    words = packing.pack(codes, stream.format)
+    data = words.astype("<u4").view(np.uint8).reshape(7, -1)[:, : stream.transfer_bytes]
+    assert stream.pack(codes) == data.tobytes()
 
 
 @pytest.mark.parametrize("elements", [1, 2, 3, 5, 8])
