@@ -8,14 +8,13 @@ first, so a DMA buffer is the plain concatenation of the transfers.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from finn_flirnn.numerics.fixed_point import Codes, Format
-
-NATIVE_BITS = (8, 16, 32)
 
 
 @dataclass(frozen=True)
@@ -56,16 +55,14 @@ class Stream:
         '210f'
         """
         self.format.check("codes to send", codes)
-        size = self.bytes_of(codes.size)
-        bits = self.format.bits
-        if bits in NATIVE_BITS:
-            return np.ascontiguousarray(codes).astype(f"<i{bits // 8}").tobytes()
+        self.bytes_of(codes.size)  # refuses half a transfer
         transfers = codes.reshape(-1, self.elements)
-        planes = (transfers[:, :, np.newaxis] >> np.arange(bits)) & 1
-        rows = planes.astype(np.uint8).reshape(len(transfers), self.elements * bits)
-        data = np.packbits(rows, axis=1, bitorder="little").tobytes()
-        assert len(data) == size
-        return data
+        data = np.zeros((len(transfers), self.transfer_bytes), dtype=np.uint8)
+        for element, (first, count, shift) in enumerate(self._places()):
+            word = (transfers[:, element] & self._mask) << shift
+            for i in range(count):
+                data[:, first + i] |= (word >> 8 * i).astype(np.uint8)
+        return data.tobytes()
 
     def unpack(self, data: bytes) -> Codes:
         """Bytes to codes (transfers, elements); padding bits are ignored.
@@ -80,18 +77,27 @@ class Stream:
                 f"{len(data)} bytes do not hold whole transfers of {self.transfer_bytes} bytes; "
                 "read as many as were sent"
             )
-        bits = self.format.bits
-        if bits in NATIVE_BITS:
-            kind = "i" if self.format.signed else "u"
-            native = np.frombuffer(data, dtype=f"<{kind}{bits // 8}")
-            return native.astype(np.int64).reshape(-1, self.elements)
         raw = np.frombuffer(data, dtype=np.uint8).reshape(-1, self.transfer_bytes)
-        planes = np.unpackbits(raw, axis=1, bitorder="little")[:, : self.elements * bits]
-        weights = np.int64(1) << np.arange(bits, dtype=np.int64)
+        codes: Codes = np.zeros((len(raw), self.elements), dtype=np.int64)
+        for element, (first, count, shift) in enumerate(self._places()):
+            for i in range(count):
+                codes[:, element] |= raw[:, first + i].astype(np.int64) << 8 * i
+            codes[:, element] >>= shift
+        codes &= self._mask
         if self.format.signed:
-            weights[-1] = -weights[-1]
-        codes: Codes = planes.reshape(-1, self.elements, bits).astype(np.int64) @ weights
+            sign = 1 << (self.format.bits - 1)
+            codes = (codes ^ sign) - sign
         return codes
+
+    @property
+    def _mask(self) -> int:
+        return (1 << self.format.bits) - 1
+
+    def _places(self) -> Iterator[tuple[int, int, int]]:
+        """First byte, number of bytes and offset in bits of each element; at most 5 bytes of 8 bits."""
+        bits = self.format.bits
+        for start in range(0, self.elements * bits, bits):
+            yield start // 8, (start % 8 + bits + 7) // 8, start % 8
 
 
 def to_groups(codes: Codes, lanes: int) -> Codes:
@@ -121,5 +127,5 @@ def smallest_integer(fmt: Format) -> np.dtype[np.signedinteger[Any] | np.unsigne
     >>> smallest_integer(Format(bits=9, frac=0, signed=False))
     dtype('uint16')
     """
-    width = next(bits for bits in NATIVE_BITS if bits >= fmt.bits)
+    width = next(bits for bits in (8, 16, 32) if bits >= fmt.bits)
     return np.dtype(f"{'i' if fmt.signed else 'u'}{width // 8}")
