@@ -10,10 +10,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import finn_flirnn
+from finn_flirnn.build.collect import collect_verification
 from finn_flirnn.build.config import BuildConfig, Flow, config_names, find_config, load_config
 from finn_flirnn.build.context import BuildContext
 from finn_flirnn.build.errors import BuildError, UsageError
-from finn_flirnn.build.files import hash_of_code
+from finn_flirnn.build.files import hash_of_code, sha256_of
 from finn_flirnn.build.manifest import Manifest, commit_of_source, recorded_steps
 from finn_flirnn.build.pipeline import check_until, forget, locked, run_steps
 from finn_flirnn.build.progress import Progress
@@ -49,9 +50,7 @@ def list_all() -> None:
         progress.say(f"  {step.name:<20} {step.purpose}")
 
 
-def build(
-    name: str | None, output: Path | None, model: Path | None, until: str | None, resume: bool
-) -> None:
+def build(name: str | None, output: Path | None, model: Path | None, until: str | None, resume: bool) -> None:
     """Build a configuration.
 
     name: a file, or a name in build_configs/. output: its folder, output/<name> if None.
@@ -106,8 +105,13 @@ def _build(
     context = BuildContext(config, output, manifest, progress, source)
     progress.say(f"{config.name}: {source.description} for {config.board} into {output}")
     code = hash_of_code(Path(finn_flirnn.__file__).parent)
+
+    def after_each(folder: Path) -> None:
+        collect_verification(folder)
+        manifest.model_sha256 = sha256_of(context.qonnx) if context.qonnx.exists() else None
+
     try:
-        run_steps(STEPS, context, code, progress, until, earlier)
+        run_steps(STEPS, context, code, progress, until, earlier, after_each)
     except BuildError as error:
         raise BuildError(f"{error}\nthe log is {output / LOG_FILE}") from error
     ended = "built" if until is None else f"built up to {until}"

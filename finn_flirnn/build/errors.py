@@ -22,6 +22,10 @@ class UsageError(BuildError):
     exit_status = EXIT_USAGE
 
 
+class MismatchError(BuildError):
+    """A comparison found differences; what the step wrote about them is published all the same."""
+
+
 class StepSkipped(Exception):
     """Raised by a step that has nothing to do here; the text is the reason and the remedy."""
 

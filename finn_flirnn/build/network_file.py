@@ -50,7 +50,7 @@ def save_network(path: Path, network: Seq2SeqNetwork, info: dict[str, Any] | Non
 def load_network(path: Path) -> tuple[Seq2SeqNetwork, dict[str, Any]]:
     """Read a network and its further information. Raises BuildError if the file is none."""
     try:
-        with np.load(path) as archive:
+        with path.open("rb") as file, np.load(file) as archive:
             arrays = dict(archive)
         head = json.loads(arrays["json"].tobytes())
         if head["version"] != VERSION:
@@ -62,7 +62,7 @@ def load_network(path: Path) -> tuple[Seq2SeqNetwork, dict[str, Any]]:
             _gru(head["decoder"], arrays, "decoder"),
             DenseLayer(weight=arrays["head.weight"], bias=arrays["head.bias"], **dense),
         )
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise BuildError(f"{path} must be the network of a build, but: {error}; build it again") from error
     return network, head["info"]
 

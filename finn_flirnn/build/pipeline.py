@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from finn_flirnn.build.errors import BuildError, StepSkipped, UsageError
+from finn_flirnn.build.errors import BuildError, MismatchError, StepSkipped, UsageError
 from finn_flirnn.build.files import explain, publish, remove, sha256_of, sha256_of_value
 from finn_flirnn.build.manifest import FILE_NAME, Manifest, StepRecord, recorded_steps
 from finn_flirnn.build.progress import Progress
@@ -66,10 +66,12 @@ def run_steps(
     progress: Progress,
     until: str | None = None,
     earlier: list[StepRecord] | None = None,
+    after_each: Callable[[Path], None] = lambda output: None,
 ) -> None:
     """Run the steps in order, up to and including ``until``.
 
     code: hash of the sources. earlier: the records of the build that is resumed, or None to start anew.
+    after_each: called with the output folder when a step has ended, however it did.
     Raises BuildError on the first step that fails; the manifest then says which and why.
     """
     check_until(steps, until)
@@ -85,6 +87,7 @@ def run_steps(
         old = manifest.record(step.name)
         if old is not None and _unchanged(old, inputs, output):
             progress.ended(index + 1, len(steps), old, kept=True)
+            after_each(output)
             continue
         with progress.step(index + 1, len(steps), step.name):
             record = _run(step, context, inputs, set(old.outputs) if old else set())
@@ -93,9 +96,11 @@ def run_steps(
         if record.status == "failed":
             for later in steps[index + 1 :]:
                 _leave_out(manifest, output, later, code, f"step {step.name} failed")
+        after_each(output)
         manifest.write(output)
         if record.status == "failed":
             raise BuildError(f"step {step.name} failed: {record.reason}")
+    after_each(output)
     manifest.write(output)
 
 
@@ -133,7 +138,12 @@ def _run(step: Step, context: Context, inputs: str, stale: set[str]) -> StepReco
     try:
         shutil.rmtree(context.staging, ignore_errors=True)
         context.staging.mkdir(parents=True)
-        step.run(context)
+        try:
+            step.run(context)
+        except MismatchError:
+            record.outputs = publish(context.staging, context.output, stale)
+            stale = set()
+            raise
         record.outputs = publish(context.staging, context.output, stale)
     except StepSkipped as skipped:
         record.status, record.reason = "skipped", str(skipped)

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""report/verification.json, put together from what the steps have compared so far."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from finn_flirnn.build.files import read_json_file, write_json
+
+PARTS = "report/parts"
+VERIFIED = ("verified_software", "verified_rtl")
+"""Names of the parts that hold comparisons, in order."""
+
+
+def stage(name: str, sequences: int, codes: int, mismatches: int, **more: Any) -> dict[str, Any]:
+    """One entry of verification.json."""
+    return {"name": name, "sequences": sequences, "codes": codes, "mismatches": mismatches, **more}
+
+
+def collect_verification(output: Path) -> None:
+    """Write report/verification.json anew from its parts; without any part there is no such file.
+
+    Parts and whole are separate, so that each file belongs to one step and a resumed build can tell
+    which step's outputs are unchanged.
+    """
+    target = output / "report" / "verification.json"
+    parts = [path for name in VERIFIED if (path := output / PARTS / f"{name}.json").exists()]
+    stages = [entry for path in parts for entry in read_json_file(path)["stages"]]
+    if stages:
+        write_json(target, {"stages": stages})
+    else:
+        target.unlink(missing_ok=True)

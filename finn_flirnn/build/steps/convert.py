@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Step convert: QONNX through FINN's flow to hardware layers, one file a stage."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+from finn_flirnn.build.collect import PARTS
+from finn_flirnn.build.context import BuildContext
+from finn_flirnn.build.files import write_json
+from finn_flirnn.build.finn_flow import run_finn_flow
+from finn_flirnn.build.finn_result import FinnFlowResult
+
+
+def run(context: BuildContext) -> None:
+    """Write the model's stages to model/, and what FINN found of layers and streams to a part."""
+    scratch = context.output / ".staging" / "finn"
+    result = run_flow(context, scratch, vivado=False)
+    for path in (*result.stages, result.parent_path):
+        shutil.copyfile(path, context.make(f"model/{path.name}"))
+    found = {
+        "layers": [
+            {
+                "name": layer.name,
+                "op": layer.op_type,
+                "group_cycles": layer.exp_cycles,
+                "resources": asdict(layer.resources),
+            }
+            for layer in result.layers
+        ],
+        "connections": [asdict(connection) for connection in result.connections],
+    }
+    write_json(context.make(f"{PARTS}/finn.json"), found)
+    shutil.rmtree(scratch)
+
+
+def run_flow(context: BuildContext, folder: Path, vivado: bool) -> FinnFlowResult:
+    """FINN's flow for this build's model and configuration."""
+    config = context.config
+    encoder, decoder, head = config.gru_folding("encoder"), config.gru_folding("decoder"), config.head_folding
+    return run_finn_flow(
+        context.qonnx,
+        folder,
+        board=config.target.finn_name,
+        clock_ns=config.clock_ns,
+        folding={
+            "encoder": {"PE": encoder.pe, "SIMD": encoder.simd, "InputSIMD": encoder.input_simd},
+            "decoder": {"PE": decoder.pe, "SIMD": decoder.simd},
+            "head": {"PE": head.pe, "SIMD": head.simd},
+        },
+        lanes=config.lanes,
+        vivado=vivado,
+    )

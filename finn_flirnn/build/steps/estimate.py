@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Step estimate: FINN's estimates of our layers, and how far they are from simulation and synthesis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from finn_flirnn.build.boards import RESOURCES
+from finn_flirnn.build.collect import PARTS
+from finn_flirnn.build.context import BuildContext
+from finn_flirnn.build.files import read_json_file
+
+
+def run(context: BuildContext) -> None:
+    """Write report/estimate.json."""
+    config = context.config
+    found = read_json_file(context.output / PARTS / "finn.json")["layers"]
+    layers = [
+        {
+            "name": layer["name"],
+            "op": layer["op"],
+            "cycles_per_pixel": layer["group_cycles"] / config.lanes,
+            **{key: layer["resources"][key] for key in RESOURCES},
+        }
+        for layer in found
+    ]
+    total: dict[str, Any] = {key: sum(layer[key] for layer in layers) for key in RESOURCES}
+    # the layers work side by side: the slowest sets the pace
+    total = {"cycles_per_pixel": max(layer["cycles_per_pixel"] for layer in layers), **total}
+    synthesised, simulated = context.read_report("synthesis"), context.read_report("rtlsim")
+    latency = sum(layer["group_cycles"] for layer in found)
+    context.report(
+        "estimate",
+        {
+            "layers": layers,
+            "total": total,
+            "board": config.board,
+            "board_share": config.target.share(total),
+            "pixels_per_s": config.clock_mhz * 1e6 / total["cycles_per_pixel"],
+            "latency_us": latency / config.clock_mhz,
+            "error": {key: _error(total[key], synthesised[key]) for key in RESOURCES},
+            "cycles_error": _error(total["cycles_per_pixel"], simulated["cycles_per_pixel"]),
+        },
+    )
+
+
+def _error(estimated: float, measured: float) -> float | None:
+    """Relative error of an estimate; None where nothing was found of what is estimated."""
+    return estimated / measured - 1 if measured else None
