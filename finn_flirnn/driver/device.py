@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from finn_flirnn.driver.metadata import AcceleratorMetadata
+from finn_flirnn.driver.pynq_device import PynqDevice
 
 DEFAULT_TIMEOUT_S = 10.0
 
@@ -37,7 +38,5 @@ def open_device(name: str, directory: Path, metadata: AcceleratorMetadata, timeo
     Raises ValueError for an unknown name.
     """
     if name == "pynq":
-        from finn_flirnn.driver.pynq_device import PynqDevice
-
         return PynqDevice(directory, metadata, timeout_s)
     raise ValueError(f"device={name!r} must be 'pynq' or an object with transfer(); choose one of them")
