@@ -43,7 +43,8 @@ class GruQuantisation:
         Format(self.weight_bits, 0, narrow=True)
         if self.state.bits > MAX_STATE_BITS:
             raise ValueError(
-                f"state has {self.state.bits} bits, at most {MAX_STATE_BITS} are exact in float32; choose fewer"
+                f"state has {self.state.bits} bits, at most {MAX_STATE_BITS} are exact in float32; "
+                "choose fewer"
             )
 
 
@@ -275,7 +276,8 @@ class QuantGRU(nn.Module):
             )
         if (h0 is not None) != self.initial_state:
             raise ValueError(
-                f"h0 must be {'given' if self.initial_state else 'None'} for initial_state={self.initial_state}"
+                f"h0 must be {'given' if self.initial_state else 'None'} for "
+                f"initial_state={self.initial_state}"
             )
         if x is not None:
             if x.ndim != 3 or x.shape[2] != self.input_size or steps not in (None, x.shape[1]):

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Accuracy of Seq2SeqLite models on simulated decays: decay channels and mean lifetime.
+
+Run ``python -m finn_flirnn.models.evaluation NAME|FILE`` for the table of a checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from finn_flirnn.models.fused import KernelUnavailable, from_blocks, fused_forward, to_blocks
+from finn_flirnn.models.seq2seq_lite import Seq2SeqLite
+from finn_flirnn.numerics import Reals
+from finn_flirnn.physics.decays import CHANNELS, Decays, simulate
+from finn_flirnn.physics.lifetimes import lifetimes_from_sfd
+from finn_flirnn.physics.metrics import lifetime_errors, mean_r2, rmse
+from finn_flirnn.physics.preprocess import normalise
+from finn_flirnn.physics.presets import preset_by_name
+
+CHUNK = 2048
+
+
+def predict_integer(model: Seq2SeqLite, counts: npt.NDArray[np.generic]) -> Reals:
+    """Sample decays by the integer model: raw counts (pixels, T) -> (pixels, T, O) values."""
+    network = model.to_network()
+    codes = network.input_format.quantise(normalise(counts)[:, :, None])
+    return network.output_format.dequantise(network.run(codes))
+
+
+def predict_float(model: Seq2SeqLite, counts: npt.NDArray[np.generic]) -> Reals:
+    """Sample decays by the float model on the same weights: (pixels, T) -> (pixels, T, O)."""
+    x = torch.from_numpy(normalise(counts)[:, :, None])
+    before, training = model.quantised, model.training
+    model.quantised = False
+    try:
+        with torch.no_grad():
+            parts = [_forward(model, x[i : i + CHUNK]) for i in range(0, len(x), CHUNK)]
+    finally:
+        model.quantised = before
+        model.train(training)
+    return torch.cat(parts).double().numpy()
+
+
+def _forward(model: Seq2SeqLite, x: torch.Tensor) -> torch.Tensor:
+    try:
+        return from_blocks(fused_forward(model, to_blocks(x)), len(x))
+    except KernelUnavailable:
+        return torch.as_tensor(model(x))
+
+
+def accuracy(predicted: Reals, decays: Decays) -> dict[str, float]:
+    """rmse_*, r2_* of the channels and tau_m_mae_ns, as report/accuracy.json names them."""
+    errors = lifetime_errors(lifetimes_from_sfd(predicted, decays.preset.gate_step_ns), decays)
+    figures = {"tau_m_mae_ns": errors.tau_m_ns}
+    for name, measure in (("rmse", rmse), ("r2", mean_r2)):
+        values = measure(predicted, decays.sfd)
+        figures |= {f"{name}_{channel}": float(values[c]) for c, channel in enumerate(CHANNELS)}
+    return {name: round(value, 6) for name, value in figures.items()}
+
+
+def evaluate(model: Seq2SeqLite, preset: str, pixels: int, seed: int) -> dict[str, dict[str, float]]:
+    """Accuracy of the integer model and of the float model on its weights: {"integer": ..., "float": ...}."""
+    decays = simulate(preset_by_name(preset), pixels, seed)
+    return {
+        "integer": accuracy(predict_integer(model, decays.counts), decays),
+        "float": accuracy(predict_float(model, decays.counts), decays),
+    }
+
+
+def main() -> None:
+    """Print the accuracy of a checkpoint on fresh decays."""
+    from finn_flirnn.models.checkpoints import load_checkpoint
+
+    parser = argparse.ArgumentParser(description="accuracy of a checkpoint on fresh simulated decays")
+    parser.add_argument("checkpoint", help="a name in models/checkpoints, or FILE.npz")
+    parser.add_argument("--preset", default="paper135")
+    parser.add_argument("--pixels", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=20_261)
+    given = parser.parse_args()
+    for kind, row in evaluate(
+        load_checkpoint(given.checkpoint), given.preset, given.pixels, given.seed
+    ).items():
+        print(f"{kind:8s}", "  ".join(f"{name} {value:.5f}" for name, value in row.items()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Training of Seq2SeqLite on simulated decays: float first, then with the quantisers.
+
+One step is a batch through the fused kernel, Adam, gradients clipped at norm 1, and a learning rate
+that rises over the first steps of a phase and then falls as a cosine. The order of the batches follows
+from the seed and the epoch alone, so a run that was killed and resumed equals one that was not.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from finn_flirnn.models.checkpoints import save_checkpoint, write_atomically
+from finn_flirnn.models.evaluation import accuracy, predict_float, predict_integer
+from finn_flirnn.models.fused import fused_forward, to_blocks
+from finn_flirnn.models.seq2seq_lite import Seq2SeqLite
+from finn_flirnn.physics.decays import Decays, simulate
+from finn_flirnn.physics.preprocess import normalise
+from finn_flirnn.physics.presets import preset_by_name
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""(prediction, truth), both (blocks, T, channels, lanes), to a scalar."""
+
+STATE_FILE = "training.pt"
+MODEL_FILE = "model.npz"
+CHANNEL_WEIGHTS = (4.0, 1.0, 1.0)
+"""The full channel counts most: it is the best known, and the mean lifetime is read off it."""
+
+
+def channel_weighted_mse(prediction: Tensor, truth: Tensor) -> Tensor:
+    """Mean square error, the channels weighted by ``CHANNEL_WEIGHTS``."""
+    weights = torch.tensor(CHANNEL_WEIGHTS)
+    return ((prediction - truth).square().mean(dim=(0, 1, 3)) * weights).sum() / weights.sum()
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training: with or without quantisers, a number of steps, the highest learning rate."""
+
+    name: str
+    quantised: bool
+    steps: int
+    learning_rate: float
+    final_fraction: float = 0.01
+    warmup: int = 200
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step (0 is the first)."""
+        if step < self.warmup:
+            return self.learning_rate * (step + 1) / self.warmup
+        done = (step - self.warmup) / max(1, self.steps - self.warmup)
+        low = self.learning_rate * self.final_fraction
+        return low + 0.5 * (self.learning_rate - low) * (1 + math.cos(math.pi * done))
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """Everything that decides the result of a training run.
+
+    train_decays, validation_decays: simulated once from the seed. batch: sequences a step.
+    validate_every: steps between validations; the weights of the best one in the last phase are kept.
+    """
+
+    model: dict[str, Any]
+    phases: tuple[Phase, ...]
+    preset: str = "paper135"
+    seed: int = 1
+    train_decays: int = 400_000
+    validation_decays: int = 4_096
+    batch: int = 256
+    gradient_clip: float = 1.0
+    validate_every: int = 1_000
+
+    def __post_init__(self) -> None:
+        if not self.phases or any(phase.steps < 1 for phase in self.phases):
+            raise ValueError("a training plan needs phases of at least one step each")
+        if not 1 <= self.batch <= self.train_decays:
+            raise ValueError(
+                f"batch={self.batch} must lie in 1 to train_decays={self.train_decays}; "
+                "choose a smaller batch"
+            )
+
+
+@dataclass
+class Validation:
+    """One line of a run's history."""
+
+    phase: str
+    step: int
+    loss: float
+    metrics: dict[str, float]
+
+
+@dataclass
+class TrainingData:
+    """Inputs (pixels, T, 1) and sample decays (pixels, T, 3), float32."""
+
+    x: Tensor
+    sfd: Tensor
+
+    @classmethod
+    def simulate(cls, plan: TrainingPlan) -> TrainingData:
+        """The training set of a plan."""
+        decays = simulate(preset_by_name(plan.preset), plan.train_decays, (plan.seed, 0))
+        return cls(torch.from_numpy(normalise(decays.counts)[:, :, None]), torch.from_numpy(decays.sfd))
+
+    def batch(self, plan: TrainingPlan, step: int) -> tuple[Tensor, Tensor]:
+        """Batch number ``step`` in blocks; every epoch visits the decays in an order of its own."""
+        per_epoch = len(self.x) // plan.batch
+        epoch, index = divmod(step, per_epoch)
+        if getattr(self, "_epoch", None) != epoch:
+            self._epoch = epoch
+            self._order = np.random.default_rng((plan.seed, 2, epoch)).permutation(len(self.x))
+        chosen = torch.from_numpy(self._order[index * plan.batch : (index + 1) * plan.batch])
+        return to_blocks(self.x[chosen]), to_blocks(self.sfd[chosen])
+
+
+@dataclass
+class Trainer:
+    """A training run in a folder: ``training.pt`` to go on from, ``model.npz`` and ``.json`` to use.
+
+    report: called after every step with (phase, step, loss).
+    """
+
+    plan: TrainingPlan
+    folder: Path
+    loss: Loss = channel_weighted_mse
+    checkpoint_seconds: float = 120.0
+    report: Callable[[Phase, int, float], None] = lambda phase, step, loss: None
+    history: list[Validation] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        torch.manual_seed(self.plan.seed)
+        self.model = Seq2SeqLite(**self.plan.model).train()
+        self.phase_index = 0
+        self.step = 0
+        self.elapsed = 0.0
+        self.best = math.inf
+        self._begin_phase()
+
+    def run(self) -> dict[str, float]:
+        """Train to the end; returns the metrics of the kept model."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        data = TrainingData.simulate(self.plan)
+        validation = simulate(
+            preset_by_name(self.plan.preset), self.plan.validation_decays, (self.plan.seed, 1)
+        )
+        started = time.monotonic() - self.elapsed
+        saved = time.monotonic()
+        while self.phase_index < len(self.plan.phases):
+            phase = self.plan.phases[self.phase_index]
+            while self.step < phase.steps:
+                loss = self._step(phase, *data.batch(self.plan, self._steps_before() + self.step))
+                self.step += 1
+                self.elapsed = time.monotonic() - started
+                if self.step % self.plan.validate_every == 0 or self.step == phase.steps:
+                    self._validate(phase, loss, validation)
+                self.report(phase, self.step, loss)
+                if time.monotonic() - saved > self.checkpoint_seconds:
+                    self.save()
+                    saved = time.monotonic()
+            self.phase_index += 1
+            self.step = 0
+            if self.phase_index < len(self.plan.phases):
+                self._begin_phase()
+            self.save()
+        last = [entry for entry in self.history if entry.phase == self.plan.phases[-1].name]
+        return min(last, key=lambda entry: entry.metrics["rmse_full"]).metrics
+
+    def _begin_phase(self) -> None:
+        phase = self.plan.phases[self.phase_index]
+        self.model.quantised = phase.quantised
+        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=phase.learning_rate)
+        self.best = math.inf
+
+    def _steps_before(self) -> int:
+        return sum(phase.steps for phase in self.plan.phases[: self.phase_index])
+
+    def _step(self, phase: Phase, x: Tensor, truth: Tensor) -> float:
+        for group in self.optimiser.param_groups:
+            group["lr"] = phase.rate(self.step)
+        self.optimiser.zero_grad()
+        loss = self.loss(fused_forward(self.model, x), truth)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.gradient_clip)
+        self.optimiser.step()
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise FloatingPointError(
+                f"the loss is {value} at step {self.step} of phase {phase.name}; lower the learning rate"
+            )
+        return value
+
+    def _validate(self, phase: Phase, loss: float, decays: Decays) -> None:
+        predict = predict_integer if phase.quantised else predict_float
+        metrics = accuracy(predict(self.model, decays.counts), decays)
+        self.history.append(Validation(phase.name, self.step, loss, metrics))
+        if metrics["rmse_full"] < self.best:
+            self.best = metrics["rmse_full"]
+            self.save_model(metrics)
+
+    def save_model(self, metrics: dict[str, float]) -> Path:
+        """Write the model as it stands, with its manifest."""
+        phase = self.plan.phases[self.phase_index]
+        training = asdict(self.plan) | {
+            "phase": phase.name,
+            "step": self.step,
+            "seconds": round(self.elapsed, 1),
+            "conditions": asdict(preset_by_name(self.plan.preset)),
+        }
+        kind = "integer" if phase.quantised else "float"
+        facts = {"training": training, "metrics": {"validation": {kind: metrics}}}
+        return save_checkpoint(self.model, self.folder / MODEL_FILE, facts)
+
+    def save(self) -> None:
+        """Write everything that resuming needs."""
+        state = {
+            "plan": asdict(self.plan),
+            "phase_index": self.phase_index,
+            "step": self.step,
+            "elapsed": self.elapsed,
+            "best": self.best,
+            "history": [asdict(validation) for validation in self.history],
+            "weights": {name: p.detach() for name, p in self.model.named_parameters()},
+            "optimiser": self.optimiser.state_dict(),
+        }
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        write_atomically(self.folder / STATE_FILE, buffer.getvalue())
+
+    def resume(self) -> None:
+        """Take up the state in the folder. Raises ValueError if it is of another plan."""
+        path = self.folder / STATE_FILE
+        state = torch.load(path, weights_only=True)
+        if state["plan"] != asdict(self.plan):
+            raise ValueError(f"{path} is of another training plan; give the same options, or another folder")
+        self.phase_index, self.step = state["phase_index"], state["step"]
+        self.elapsed = state["elapsed"]
+        self.history = [Validation(**entry) for entry in state["history"]]
+        if self.phase_index < len(self.plan.phases):
+            self._begin_phase()
+            self.optimiser.load_state_dict(state["optimiser"])
+        self.best = state["best"]
+        with torch.no_grad():
+            for name, parameter in self.model.named_parameters():
+                parameter.copy_(state["weights"][name])
