@@ -8,13 +8,12 @@ from ctypes import POINTER, c_char_p, c_int32, c_int64, c_uint32, c_uint64, c_vo
 from pathlib import Path
 from types import TracebackType
 
-import numpy as np
-
 from finn_flirnn.sim.packing import Words, words_of
-from finn_flirnn.sim.verilate import Library, Port
+from finn_flirnn.sim.verilate import Library
 
 MESSAGE_BYTES = 1 << 16
-SEED_MASK = 0x7FFFFFFF
+SEEDS = (1 << 31) - 2
+ZERO_START = 0
 
 
 class SimulationError(RuntimeError):
@@ -61,26 +60,24 @@ class RunStruct(ctypes.Structure):
 class Instance:
     """One running copy of a compiled model. A context manager: leaving it frees the model.
 
-    directory: where the design's memory files lie. seed: start values of registers without reset.
+    directory: where the design's memory files lie. seed: of the start values of registers without
+    reset; None: they start at zero, as in an AMD FPGA.
     Raises SimulationError if a memory file cannot be read or an initial block fails.
     """
 
-    def __init__(self, library: Library, directory: Path, seed: int = 1) -> None:
+    def __init__(self, library: Library, directory: Path, seed: int | None = 1) -> None:
         self._dll = _load(library.path)
         self._ports = library.ports
+        self._buffers = [(c_uint32 * words_of(port.bits))() for port in library.ports]
         self._message = ctypes.create_string_buffer(MESSAGE_BYTES)
-        # Verilator takes a seed of 0 as "choose one"
-        seed = (seed & SEED_MASK) or 1
-        self._handle = self._dll.flirnn_open(
-            str(directory.resolve()).encode(), seed, self._message, MESSAGE_BYTES
+        self._handle: int | None = self._dll.flirnn_open(
+            str(directory.resolve()).encode(),
+            ZERO_START if seed is None else (seed % SEEDS) + 1,
+            self._message,
+            MESSAGE_BYTES,
         )
         if not self._handle:
             raise SimulationError(self.message)
-
-    @property
-    def ports(self) -> tuple[Port, ...]:
-        """The model's ports; their positions are the numbers that the other methods take."""
-        return self._ports
 
     @property
     def message(self) -> str:
@@ -88,16 +85,17 @@ class Instance:
         return self._message.value.decode(errors="replace").strip()
 
     def read(self, port: int) -> int:
-        """Value of a port."""
-        words = np.zeros(words_of(self._ports[port].bits), dtype="<u4")
-        self._dll.flirnn_read(self._open_handle(), port, pointer_to(words))
-        return int.from_bytes(words.tobytes(), "little")
+        """Value of a port, by its position in the library's ports."""
+        buffer = self._buffers[port]
+        self._dll.flirnn_read(self._open_handle(), port, buffer)
+        return int.from_bytes(buffer, "little")
 
     def write(self, port: int, value: int) -> None:
         """Set a port; takes effect in ``evaluate``. Bits beyond the port's width are dropped."""
-        bits = self._ports[port].bits
-        data = (value & ((1 << bits) - 1)).to_bytes(4 * words_of(bits), "little")
-        self._dll.flirnn_write(self._open_handle(), port, pointer_to(np.frombuffer(data, dtype="<u4").copy()))
+        value &= (1 << self._ports[port].bits) - 1
+        buffer = self._buffers[port]
+        ctypes.memmove(buffer, value.to_bytes(ctypes.sizeof(buffer), "little"), ctypes.sizeof(buffer))
+        self._dll.flirnn_write(self._open_handle(), port, buffer)
 
     def evaluate(self) -> None:
         """Let the model settle after ports were set. Raises SimulationError if an assertion fails."""

@@ -66,8 +66,10 @@ struct Simulation {
     std::vector<Port> ports;
 
     explicit Simulation(int seed) {
-        context.randReset(2);  // a register without reset starts at random
-        context.randSeed(seed);
+        if (seed) {
+            context.randReset(2);  // a register without reset starts at random
+            context.randSeed(seed);
+        }
         top = std::make_unique<Vtop>(&context, "top");
 #define FLIRNN_PORT(name, identifier, bits, input) \
     ports.push_back(Port{name, bits, input, address(top->identifier)});
@@ -308,6 +310,7 @@ void report(const std::string& text, char* message, size_t size) {
 extern "C" {
 
 // A model with its initial blocks run, or null and a message. Memory files are read from directory.
+// seed: of the start values of registers without reset; 0: they start at zero.
 void* flirnn_open(const char* directory, int32_t seed, char* message, uint64_t size) {
     t_directory = directory;
     t_printed.clear();

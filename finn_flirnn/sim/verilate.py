@@ -80,6 +80,12 @@ class Library:
     path: Path
     ports: tuple[Port, ...]
 
+    @classmethod
+    def load(cls, directory: Path, name: str = LIBRARY) -> Library:
+        """The library ``name`` of a directory, with the table of ports beside it."""
+        entries = json.loads((directory / PORTS).read_text())
+        return cls(directory / name, tuple(Port(**entry) for entry in entries))
+
 
 def verilate(
     top: str,
@@ -133,9 +139,7 @@ def verilate(
         _compile(directory, ports, cache_dir)
         shutil.rmtree(directory / "cpp")
 
-    directory = cached_directory(cache_dir, f"model-{key}", make)
-    ports = tuple(Port(**entry) for entry in json.loads((directory / PORTS).read_text()))
-    return Library(directory / LIBRARY, ports)
+    return Library.load(cached_directory(cache_dir, f"model-{key}", make))
 
 
 def parse_ports(header: str) -> tuple[Port, ...]:
