@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""FINN's builder on a small network: every stage, what it hands on, and how it fails."""
+
+import importlib
+import json
+import logging
+import os
+import stat
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+
+from finn_flirnn.build.finn_flow import OPEN_STEPS, VIVADO_STEPS, run_finn_flow
+from finn_flirnn.build.finn_result import Connection, Fifo, FinnFlowResult
+from finn_flirnn.build.finn_runner import FinnFlowError
+from finn_flirnn.build.toolchain import prepare_finn
+from finn_flirnn.codegen import DenseFolding, GruFolding, Multiplier
+from finn_flirnn.numerics import Seq2SeqNetwork
+
+LANES, STEPS = 2, 5
+FOLDING = {
+    "encoder": {"PE": 2, "SIMD": 2, "InputSIMD": 1},
+    "decoder": {"PE": 4, "SIMD": 4},
+    "head": {"PE": 3, "SIMD": 1},
+}
+SETTINGS: dict[str, Any] = {
+    "board": "ZCU104",
+    "clock_ns": 5.0,
+    "folding": FOLDING,
+    "lanes": LANES,
+    "vivado": False,
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def environment() -> Iterator[None]:
+    with mock.patch.dict(os.environ):
+        yield
+
+
+@dataclass(frozen=True)
+class Made:
+    graphs: ModuleType
+    network: Seq2SeqNetwork
+    model: Path
+    output: Path
+    result: FinnFlowResult
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parents[1] / "fakes")
+        graphs = importlib.import_module("finn_graphs")
+    network = graphs.random_network(1, STEPS, hidden=4, outputs=3)
+    folder = tmp_path_factory.mktemp("flow")
+    model = folder / "network.onnx"
+    graphs.network_model(network, LANES).save(str(model))
+    return Made(graphs, network, model, folder / "out", run_finn_flow(model, folder / "out", **SETTINGS))
+
+
+def execute(path: Path, x: Any) -> Any:
+    from finn.core.onnx_exec import execute_onnx
+    from finn.transformation.fpgadataflow.set_exec_mode import SetExecMode
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    model = ModelWrapper(str(path)).transform(SetExecMode("cppsim"))
+    (output,) = execute_onnx(model, {model.graph.input[0].name: x.astype(np.float32)}).values()
+    return output
+
+
+def test_the_graph_after_every_step_computes_the_oracle(made: Made) -> None:
+    x = made.graphs.random_codes(np.random.default_rng(3), made.network.input_format, 1, STEPS, LANES, 1)
+    expected = made.graphs.network_output(made.network, x)
+    assert len(made.result.stages) == len(OPEN_STEPS)
+    for stage in made.result.stages:
+        assert np.array_equal(execute(stage, x), expected), stage.name
+
+
+def test_stages_are_numbered_in_the_model_folder(made: Made) -> None:
+    names = [stage.name for stage in made.result.stages]
+    assert names[0] == "01_infer_recurrent.onnx" and names[-1] == "08_generate_hardware.onnx"
+    assert {stage.parent for stage in made.result.stages} == {made.output / "model"}
+    assert made.result.model_path == made.result.stages[-1]
+
+
+def test_layers_tell_their_folding_cycles_and_files(made: Made) -> None:
+    layers = {layer.name: layer for layer in made.result.layers}
+    assert {name: layer.op_type for name, layer in layers.items()} == {
+        "encoder": "GRU_rtl",
+        "decoder": "GRU_rtl",
+        "head": "DenseHead_rtl",
+    }
+    assert layers["encoder"].folding == GruFolding(pe=2, simd=2, input_simd=1, lanes=LANES)
+    assert layers["head"].folding == DenseFolding(pe=3, simd=1)
+    reported = json.loads((made.output / "finn/report/estimate_layer_cycles.json").read_text())
+    assert {layer.node: layer.exp_cycles for layer in layers.values()} == reported
+    for layer in layers.values():
+        assert all(path.is_file() for path in layer.module.sources)
+        assert layer.module.directory.is_relative_to(made.output / "finn")
+
+
+def test_connections_join_the_layers_in_order_with_their_fifos(made: Made) -> None:
+    assert made.result.connections == (
+        Connection(None, ("encoder", "in0_V"), (Fifo(32, 1),)),
+        Connection(("encoder", "out0_V"), ("decoder", "in0_V"), (Fifo(8, 1), Fifo(2, 4))),
+        Connection(("decoder", "out0_V"), ("head", "in0_V"), (Fifo(2, 4), Fifo(2, 1))),
+        Connection(("head", "out0_V"), None, (Fifo(32, 3),)),
+    )
+    assert [c.depth for c in made.result.connections] == [32, 8, 2, 32]
+
+
+def test_without_vivado_its_steps_are_skipped_with_a_reason(made: Made) -> None:
+    assert [step.name for step in made.result.skipped] == list(VIVADO_STEPS)
+    assert all("open flow" in step.reason for step in made.result.skipped)
+
+
+def test_a_missing_vivado_is_a_reason_to_skip_with_a_remedy(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    result = run_finn_flow(made.model, tmp_path / "out", **SETTINGS | {"vivado": True})
+    assert "vivado and vitis_hls not found; install" in result.skipped[0].reason
+
+
+def test_a_7_series_board_gets_its_own_multiplier(made: Made, tmp_path: Path) -> None:
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.custom_op.registry import getCustomOp
+
+    result = run_finn_flow(made.model, tmp_path / "out", **SETTINGS | {"board": "Pynq-Z2"})
+    nodes = ModelWrapper(str(result.model_path)).get_nodes_by_op_type("GRU_rtl")
+    assert {getCustomOp(node).multiplier for node in nodes} == {Multiplier.DSP48E1}
+
+
+@pytest.mark.parametrize("under_pytest", [True, False])
+def test_a_failed_step_raises_with_name_and_cause_and_leaves_nothing_changed(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, under_pytest: bool
+) -> None:
+    if not under_pytest:  # FINN swallows exceptions everywhere but here
+        monkeypatch.delenv("PYTEST_CURRENT_TEST")
+    root, display = logging.getLogger(), warnings.showwarning
+    before = (sys.stdout, sys.stderr, root.handlers[:], root.level)
+    folding = FOLDING | {"head": {"PE": 2, "SIMD": 1}}
+    with pytest.raises(FinnFlowError, match="PE=2 must divide its 3 outputs") as error:
+        run_finn_flow(made.model, tmp_path / "out", **SETTINGS | {"folding": folding})
+    assert error.value.step == "step_set_recurrent_folding"
+    assert isinstance(error.value.__cause__, ValueError)
+    assert (sys.stdout, sys.stderr, root.handlers[:], root.level) == before
+    assert warnings.showwarning is display
+    assert "build_dataflow.log" in str(error.value)
+
+
+def test_an_interrupt_is_not_swallowed(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(model: Any, config: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("finn_flirnn.build.finn_steps.step_set_stream_depths", interrupted)
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")
+    with pytest.raises(KeyboardInterrupt):
+        run_finn_flow(made.model, tmp_path / "out", **SETTINGS)
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "broken.onnx"
+    path.write_bytes(b"\x00not a model")
+    with pytest.raises(FinnFlowError, match="builder failed"):
+        run_finn_flow(path, tmp_path / "out", **SETTINGS)
+
+
+def test_a_board_that_finn_does_not_know_is_refused(made: Made, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="board='ZCU1' is not known to FINN; choose from .*ZCU104"):
+        run_finn_flow(made.model, tmp_path / "out", **SETTINGS | {"board": "ZCU1"})
+
+
+def test_a_second_preparation_moves_finns_build_folder(tmp_path: Path) -> None:
+    from finn.util.basic import make_build_dir
+
+    for name in ("first", "second"):
+        prepare_finn(tmp_path / name)
+        assert Path(make_build_dir("code_")).parent == tmp_path / name
+
+
+def test_with_vivado_the_stitching_tcl_takes_up_every_source(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = tmp_path / "2022.2" / "bin"
+    tools.mkdir(parents=True)
+    for name in ("vivado", "vitis_hls"):  # stand-ins that fail: the Tcl is written before
+        (tools / name).write_text("#!/bin/sh\nexit 1\n")
+        (tools / name).chmod(stat.S_IRWXU)
+    monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
+    # FINN waits 15 s for slow file systems to show what Vivado has made
+    monkeypatch.setattr(
+        "finn.transformation.fpgadataflow.create_stitched_ip.wait_for_file", lambda *_, **__: False
+    )
+    with pytest.raises(FinnFlowError, match="step_create_stitched_ip failed"):
+        run_finn_flow(made.model, tmp_path / "out", **SETTINGS | {"vivado": True})
+    (tcl,) = (tmp_path / "out/finn/build").glob("vivado_stitch_proj_*/make_project.tcl")
+    text = tcl.read_text()
+    for node in ("GRU_rtl_0", "GRU_rtl_1", "DenseHead_rtl_0"):
+        assert f"create_bd_cell -type module -reference {node} {node}\n" in text
+        assert f"/{node}.v\n" in text
+    for layer in made.result.layers:
+        for source in layer.module.sources:
+            assert f"/{source.name}\n" in text
