@@ -161,7 +161,7 @@ def resample_matrix(source: GateGrid, target: GateGrid, offset_ns: float) -> Rea
         )
     edges = _ring_edges(source)
     share = _share_before(edges, period, offset_ns + target.starts_ns + target.width_ns)
-    return share - _share_before(edges, period, offset_ns + target.starts_ns)
+    return np.asarray(share - _share_before(edges, period, offset_ns + target.starts_ns))
 
 
 def _ring_edges(grid: GateGrid) -> Reals:

@@ -128,34 +128,35 @@ class IrfHistogram:
         return float((stop - start) * self.bin_ns)
 
     @property
-    def centre_ns(self) -> float:
-        """Centre of the bin that holds the mean; shifts and stretches are about it."""
-        return self.start_ns + (self._centre_bin + 0.5) * self.bin_ns
+    def mean_ns(self) -> float:
+        """Centre of mass, relative to the start of gate 0; shifts and stretches are about it."""
+        return self.start_ns + (self._mean_bin + 0.5) * self.bin_ns
 
     @property
-    def _centre_bin(self) -> int:
-        return int(round(float(np.arange(self.counts.size) @ self.counts)))
+    def _mean_bin(self) -> float:
+        return float(np.arange(self.counts.size) @ self.counts)
 
     @cached_property
     def _comb(self) -> CubicSpline:
-        """Transform of the bins as points about the centre; periodic in the frequency with 1/bin."""
+        """Transform of the bins as points about the bin nearest the mean; periodic with 1/bin."""
         knots = next_fast_len(SPECTRUM_OVERSAMPLING * self.counts.size)
         padded = np.zeros(knots)
         padded[: self.counts.size] = self.counts
-        transform = np.fft.fft(np.roll(padded, -self._centre_bin))
+        transform = np.fft.fft(np.roll(padded, -round(self._mean_bin)))
         return CubicSpline(
             np.arange(knots + 1) / knots, np.append(transform, transform[0]), bc_type="periodic"
         )
 
     def centred_spectrum(self, frequency_per_ns: Reals) -> Spectrum:
-        """Fourier transform about ``centre_ns``; any shape of frequencies."""
+        """Fourier transform about ``mean_ns``; any shape of frequencies."""
         cycles = frequency_per_ns * self.bin_ns
-        return np.asarray(self._comb(cycles % 1.0) * np.sinc(cycles))
+        to_mean = np.exp(2j * np.pi * cycles * (self._mean_bin - round(self._mean_bin)))
+        return np.asarray(self._comb(cycles % 1.0) * np.sinc(cycles) * to_mean)
 
 
 @dataclass(frozen=True)
 class MeasuredIrf:
-    """A measured IRF, shifted by ``shift_ns`` and stretched about its centre by ``stretch``.
+    """A measured IRF, shifted by ``shift_ns`` and stretched about its mean by ``stretch``.
 
     Both are numbers, or (pixels,) for an IRF of its own in every pixel.
     """
@@ -176,7 +177,7 @@ class MeasuredIrf:
         """Fourier transform of the IRF: (pixels or 1, frequencies)."""
         # A stretched IRF has the spectrum of the plain one at stretched frequencies.
         centred = self.histogram.centred_spectrum(frequency_per_ns * _column(self.stretch))
-        position = self.histogram.centre_ns + _column(self.shift_ns)
+        position = self.histogram.mean_ns + _column(self.shift_ns)
         return np.asarray(centred * np.exp(-2j * np.pi * frequency_per_ns * position))
 
     def envelope(self, frequency_per_ns: Reals) -> Reals:

@@ -54,14 +54,14 @@ def gate_response(grid: GateGrid, irf: Irf, lifetime_ns: npt.ArrayLike) -> Reals
     response = timing.response(lifetime)
     tail = irf.tail_ns
     if not np.any(tail):
-        return response
+        return np.maximum(response, 0.0)  # rounding may leave -1e-17 in dark gates
     # The tail's own exponential: g = tau / (tau - k) (h_tau - h_k); the removable pole is stepped over.
     tail = np.broadcast_to(tail, sigma.shape)
     close = np.abs(tail - lifetime) < 1e-6 * lifetime
     has_tail = tail > 0
-    tail = np.where(has_tail, np.where(close, lifetime * (1 + 1e-6), tail), sigma)
+    tail = np.where(has_tail, np.where(close, lifetime * (1 + 1e-6), tail), 2 * lifetime)
     modified = (lifetime / (lifetime - tail))[:, None] * (response - timing.response(tail))
-    return np.where(has_tail[:, None], modified, response)
+    return np.maximum(np.where(has_tail[:, None], modified, response), 0.0)
 
 
 @dataclass(frozen=True)
