@@ -54,12 +54,27 @@ module dense #(
     end
   end
 
+  // a unit of several folds is busy with one vector while the next gathers
+  logic [SIMD*ABITS-1:0] word;
+  logic word_vld, word_rdy;
+  if (NF > 1) begin : gen_gather
+    stream_fifo #(.WIDTH(SIMD * ABITS), .DEPTH(2 * SF)) u_fifo (
+        .clk(clk), .rst_n(rst_n),
+        .idat(operand), .ivld(i_vld), .irdy(i_rdy),
+        .odat(word), .ovld(word_vld), .ordy(word_rdy)
+    );
+  end else begin : gen_direct
+    assign word = operand;
+    assign word_vld = i_vld;
+    assign i_rdy = word_rdy;
+  end
+
   mvu #(
       .UNITS(PE), .GATES(1), .SIMD(SIMD), .NF(NF), .SF(SF), .CELL(PE), .WBITS(WBITS), .ABITS(ABITS),
       .ACC_BITS(ACC), .PACK_SHIFT(PACK_SHIFT), .PACK_GROUP(PACK_GROUP)
   ) u_mvu (
       .clk(clk), .rst_n(rst_n),
-      .idat(operand), .ivld(i_vld), .irdy(i_rdy), .waddr(w_addr), .wdat(w_dat),
+      .idat(word), .ivld(word_vld), .irdy(word_rdy), .waddr(w_addr), .wdat(w_dat),
       .odat(acc), .ovld(acc_vld), .ordy(enter)
   );
 

@@ -84,10 +84,10 @@ module gru_before #(
   logic x_sum_vld, enter, enter_n, enough, reset_enough, carry_enough;
   logic [CELL-1:0][1:0][HACC-1:0] v;
   logic [CELL-1:0][HACC-1:0] vn;
-  logic v_vld, vn_vld, reset_vld, reset_rdy, wide_vld, wide_rdy, carry_vld;
+  logic v_vld, vn_vld, reset_vld, reset_rdy, gather_vld, gather_rdy, wide_vld, wide_rdy, carry_vld;
   logic [CELL-1:0][HBITS-1:0] reset_in, cell_dat;
   logic [CELL*HBITS-1:0] reset_dat;
-  logic [SIMD*HBITS-1:0] wide_dat;
+  logic [SIMD*HBITS-1:0] gather_dat, wide_dat;
   typedef struct packed {
     logic [SUM-1:0]   u;
     logic [GBITS-1:0] z;
@@ -96,8 +96,8 @@ module gru_before #(
   carry_t [CELL-1:0] carry_in, carry;
   // words between the source and the cell: the fold in work, the matrix-vector unit's pipeline and FIFO
   localparam int HOLD = 4 * SF + 16;
-  // groups between the two halves: the vector being gathered, the one in work, and the pipelines
-  localparam int CARRY = 3 * GROUPS + 32;
+  // groups between the two halves: a whole vector gathers while the candidate's unit works on another
+  localparam int CARRY = 5 * GROUPS + 32;
 
   // ---- the ring: source -> matrix-vector unit and hold -> cell -> sink -> source
   gru_source #(
@@ -179,6 +179,11 @@ module gru_before #(
   stream_widen #(.WIDTH(CELL * HBITS), .FACTOR(SIMD / CELL)) u_widen (
       .clk(clk), .rst_n(rst_n),
       .idat(reset_dat), .ivld(reset_vld), .irdy(reset_rdy),
+      .odat(gather_dat), .ovld(gather_vld), .ordy(gather_rdy)
+  );
+  stream_fifo #(.WIDTH(SIMD * HBITS), .DEPTH(2 * SF)) u_gather (
+      .clk(clk), .rst_n(rst_n),
+      .idat(gather_dat), .ivld(gather_vld), .irdy(gather_rdy),
       .odat(wide_dat), .ovld(wide_vld), .ordy(wide_rdy)
   );
   mvu #(
