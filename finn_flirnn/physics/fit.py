@@ -32,6 +32,7 @@ from finn_flirnn.physics.response import HarmonicResponse
 
 CHUNK = 256
 SMALLEST_RATE = 1e-6
+SERIES_TOLERANCE = 1e-5  # of a decay's amplitude; a hundredth of a count at a peak of 1000
 GRID_LIFETIMES = 7
 
 
@@ -104,13 +105,18 @@ def fit_decays(
         )
     if np.count_nonzero(used) <= 2 * options.components + 1:
         raise ValueError(f"a fit needs more used gates than parameters, got {np.count_nonzero(used)}")
-    response = HarmonicResponse.of(grid, irf)
+    if not len(counts):
+        raise ValueError("counts must hold at least one pixel, got none; check the mask")
+    response = HarmonicResponse.of(grid, irf, SERIES_TOLERANCE)
+    if response.spectrum.shape[0] not in (1, len(counts)):
+        raise ValueError(
+            f"there must be one IRF, or an IRF for each of the {len(counts)} pixels, got "
+            f"{response.spectrum.shape[0]}; give the IRFs of these pixels"
+        )
     parts = []
     for first in range(0, len(counts), CHUNK):
         chosen = np.arange(first, min(first + CHUNK, len(counts)))
         parts.append(_fit_chunk(counts[chosen].astype(np.float64), response.pixels(chosen), options, used))
-    if not parts:
-        raise ValueError("counts must hold at least one pixel, got none; check the mask")
     return _result(parts, response, options)
 
 

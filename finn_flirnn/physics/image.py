@@ -168,7 +168,7 @@ def _ring_edges(grid: GateGrid) -> Reals:
     """Edges (gates + 1,) of contiguous bins that close the laser period: the last one takes the rest."""
     edges = np.minimum(np.arange(grid.count + 1) * grid.step_ns, grid.laser_period_ns)
     edges[-1] = grid.laser_period_ns
-    return edges
+    return np.asarray(edges)
 
 
 def _share_before(edges: Reals, period: float, times: Reals) -> Reals:

@@ -43,7 +43,7 @@ def gate_response(grid: GateGrid, irf: Irf, lifetime_ns: npt.ArrayLike) -> Reals
     if lifetime.ndim != 1 or not np.all(np.isfinite(lifetime)) or lifetime.size and lifetime.min() <= 0:
         raise ValueError(f"lifetime_ns must be (pixels,) positive numbers, got shape {lifetime.shape}")
     if isinstance(irf, MeasuredIrf):
-        return np.maximum(HarmonicResponse.of(grid, irf, tolerance=1e-5).response(lifetime), 0.0)
+        return np.maximum(HarmonicResponse.of(grid, irf).response(lifetime), 0.0)
     sigma = np.broadcast_to(irf.sigma_ns, np.broadcast_shapes(lifetime.shape, irf.sigma_ns.shape))
     if lifetime.size and np.max(sigma / lifetime) > MAX_SIGMA_PER_LIFETIME:
         raise ValueError(
@@ -124,7 +124,7 @@ class HarmonicResponse:
     waves: Reals
 
     @classmethod
-    def of(cls, grid: GateGrid, irf: Irf, tolerance: float = 1e-4) -> HarmonicResponse:
+    def of(cls, grid: GateGrid, irf: Irf, tolerance: float = 1e-5) -> HarmonicResponse:
         """The series for a grid and an IRF."""
         period = grid.laser_period_ns
         frequency = np.arange(1, MAX_HARMONICS + 1) / period
