@@ -3,6 +3,7 @@
 
 from finn_flirnn.codegen.cycles import dense_cycles, gru_cycles
 from finn_flirnn.codegen.dense import emit_dense
+from finn_flirnn.codegen.estimate import Resources, estimate_dense, estimate_gru
 from finn_flirnn.codegen.gru import emit_gru
 from finn_flirnn.codegen.multiplier import Multiplier
 from finn_flirnn.codegen.stitch import Instance, Link, stitch
@@ -14,11 +15,14 @@ __all__ = [
     "Instance",
     "Link",
     "Multiplier",
+    "Resources",
     "RtlModule",
     "StreamPort",
     "dense_cycles",
     "emit_dense",
     "emit_gru",
+    "estimate_dense",
+    "estimate_gru",
     "gru_cycles",
     "stitch",
 ]

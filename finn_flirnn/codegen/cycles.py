@@ -24,19 +24,29 @@ def mvu_latency(simd: int, packing: Packing, rows: int) -> int:
 
 
 def gru_step_cycles(layer: GruLayer, folding: GruFolding, multiplier: Multiplier = Multiplier.DSP48E2) -> int:
-    """Cycles in which all lanes advance by one step, in steady state with streams always ready."""
+    """Cycles in which all lanes advance by one step: their work, or the ring's latency if that is longer."""
+    nf, sf = layer.hidden // folding.pe, layer.hidden // folding.simd
+    work = folding.lanes * gru_lane_step_cycles(layer, folding)
+    return max(work, _ring_latency(layer, folding, multiplier) + (nf - 1) * sf)
+
+
+def gru_lane_step_cycles(layer: GruLayer, folding: GruFolding) -> int:
+    """Cycles that one step of one lane keeps the multipliers busy."""
     folding.check(layer.hidden, layer.inputs)
-    cell = folding.cell_pe(layer.hidden)
-    nf, sf, groups = layer.hidden // folding.pe, layer.hidden // folding.simd, layer.hidden // cell
-    work = max(nf * sf, groups * (layer.inputs // folding.input_simd if layer.inputs else 1))
-    return max(folding.lanes * work, _ring_latency(layer, folding, multiplier) + (nf - 1) * sf)
+    recurrent = (layer.hidden // folding.pe) * (layer.hidden // folding.simd)
+    words = layer.inputs // folding.input_simd if layer.inputs else 1
+    return max(recurrent, layer.hidden // folding.cell_pe(layer.hidden) * words)
 
 
 def gru_cycles(
     layer: GruLayer, steps: int, folding: GruFolding, multiplier: Multiplier = Multiplier.DSP48E2
 ) -> int:
-    """Cycles of one group of ``folding.lanes`` pixels, in steady state with streams always ready."""
-    return steps * gru_step_cycles(layer, folding, multiplier)
+    """Cycles of one group of ``folding.lanes`` pixels, in steady state with streams always ready.
+
+    The first step of a group does not wait for the ring: it starts while the group before drains.
+    """
+    first = folding.lanes * gru_lane_step_cycles(layer, folding)
+    return first + (steps - 1) * gru_step_cycles(layer, folding, multiplier)
 
 
 def dense_cycles(layer: DenseLayer, positions: int, folding: DenseFolding) -> int:

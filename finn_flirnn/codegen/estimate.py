@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Resources of the engines before synthesis, counted from their structure.
+
+The counts follow rtl/*.sv register by register and adder by adder, in the cells of UltraScale+ as
+Yosys maps them (it packs no registers into DSP48E2). ``tests/rtl`` and every build report compare them
+with synthesis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from finn_flirnn.codegen.cycles import CELL_LATENCY
+from finn_flirnn.codegen.dense import dense_parameters
+from finn_flirnn.codegen.gru import gru_parameters
+from finn_flirnn.codegen.multiplier import Multiplier
+from finn_flirnn.codegen.rom import BLOCK_DEPTH
+from finn_flirnn.codegen.types import DenseFolding, GruFolding
+from finn_flirnn.numerics import DenseLayer, GruLayer, Reset
+
+LUTRAM_DEPTH = 64
+"""Deeper FIFOs become block RAM."""
+BLOCK_BITS, BLOCK_WIDTH = 18 * 1024, 36
+"""Half a block: RAMB18."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Cells of a layer. bram36 counts half blocks as 0.5."""
+
+    lut: int = 0
+    ff: int = 0
+    dsp: int = 0
+    bram36: float = 0.0
+    uram: int = 0
+
+    def __add__(self, other: Resources) -> Resources:
+        return Resources(
+            self.lut + other.lut,
+            self.ff + other.ff,
+            self.dsp + other.dsp,
+            self.bram36 + other.bram36,
+            self.uram + other.uram,
+        )
+
+    def times(self, count: int) -> Resources:
+        """``count`` of the same."""
+        return Resources(
+            self.lut * count, self.ff * count, self.dsp * count, self.bram36 * count, self.uram * count
+        )
+
+
+def clog2(value: int) -> int:
+    """Least n with 2**n >= value, as $clog2."""
+    return max(0, (value - 1).bit_length())
+
+
+def fifo_resources(width: int, depth: int) -> Resources:
+    """rtl/stream_fifo.sv: memory, output register, pointers."""
+    control = Resources(lut=4 * clog2(depth + 1) + 6, ff=3 * clog2(depth + 1) + 1)
+    if depth <= LUTRAM_DEPTH:
+        banks = -(-depth // 32)  # RAM32M16: 14 bits of 32 words in 8 LUTs
+        return control + Resources(lut=8 * banks * -(-width // 14) + (width if banks > 1 else 0), ff=width)
+    return control + Resources(ff=width if depth <= BLOCK_DEPTH else 0, bram36=_blocks(width, depth))
+
+
+def rom_resources(width: int, depth: int, reuse: float = 1.0) -> Resources:
+    """codegen/rom.py; ``reuse``: LUTs a bit of a shallow memory."""
+    if depth > BLOCK_DEPTH:
+        return Resources(bram36=_blocks(width, depth))
+    if depth == 1:
+        return Resources()
+    return Resources(lut=round(width * reuse * max(1, depth / 64)), ff=width)
+
+
+def _blocks(width: int, depth: int) -> float:
+    halves_wide = -(-width // BLOCK_WIDTH)
+    by_bits = -(-(-(-width // halves_wide)) * depth // BLOCK_BITS)
+    return 0.5 * halves_wide * max(1, by_bits)
+
+
+def delay_resources(width: int, cycles: int) -> Resources:
+    """rtl/delay.sv: a register, or shift-register LUTs with registers at the end."""
+    return Resources(lut=width if cycles > 2 else 0, ff=width * min(cycles, 2))
+
+
+def requant_resources(in_bits: int, shift: int, out_bits: int) -> Resources:
+    """rtl/requant.sv: rounding adder, two comparisons, two registers."""
+    scaled = max(in_bits, shift + 1, out_bits + shift) + 2 - max(shift, 0)
+    return Resources(lut=scaled + max(shift, 0) + (scaled - out_bits) // 2 + out_bits, ff=scaled + out_bits)
+
+
+@dataclass(frozen=True)
+class MvuShape:
+    """Parameters of rtl/mvu.sv."""
+
+    units: int
+    gates: int
+    simd: int
+    nf: int
+    sf: int
+    cell: int
+    wbits: int
+    abits: int
+    acc: int
+    shift: int
+    group: int
+
+
+def mvu_resources(m: MvuShape) -> Resources:
+    """rtl/mvu.sv with its weight memory."""
+    rows = m.units * m.gates
+    pairs = rows // 2 if m.shift else 0
+    singles = rows - 2 * pairs
+    sum_bits = m.wbits + m.abits + clog2(m.simd)
+    groups = -(-m.simd // m.group)
+    product = m.shift + m.wbits + 1 + m.abits
+    tree = product + clog2(m.group)
+    pair = Resources(
+        lut=groups * (m.group - 1) * tree + groups * (tree - m.shift) + 2 * (groups - 1) * sum_bits,
+        ff=m.simd * product
+        + groups * (m.group - 1) * tree
+        + groups * (tree - m.shift + min(m.shift, sum_bits))
+        + 2 * (groups - 1) * sum_bits,
+        dsp=m.simd,
+    )
+    latency = 2 + clog2(m.group) + clog2(groups) if pairs else 1 + clog2(m.simd)
+    single = Resources(
+        lut=(m.simd - 1) * sum_bits,
+        ff=m.simd * (m.wbits + m.abits) + (m.simd - 1) * sum_bits,
+        dsp=m.simd,
+    ) + delay_resources(sum_bits, latency - 1 - clog2(m.simd))
+    parts = m.units // m.cell
+    width = m.simd * (pairs * (2 * m.wbits + 1) + singles * m.wbits)
+    accumulate = Resources(
+        lut=rows * m.acc * ((2 if m.sf > 1 else 0) + (1 if parts > 1 else 0)),
+        ff=rows * m.acc * (2 if m.sf > 1 else 1),
+    )
+    operand = m.simd * m.abits
+    keep = Resources(
+        lut=operand * (1 + (1 if m.sf > 2 else 0)) if m.nf > 1 else 0,
+        ff=operand * (1 + min(m.sf, 2) if m.nf > 1 else 1),
+    )
+    places = parts * ((latency + 4 + m.sf - 1) // m.sf + 2)
+    control = Resources(lut=40, ff=3 * latency + 30)
+    return (
+        pair.times(pairs)
+        + single.times(singles)
+        + accumulate
+        + keep
+        + control
+        + rom_resources(width, m.nf * m.sf)
+        + fifo_resources(m.cell * m.gates * m.acc, places)
+    )
+
+
+def estimate_gru(
+    layer: GruLayer, steps: int, folding: GruFolding, multiplier: Multiplier = Multiplier.DSP48E2
+) -> Resources:
+    """Resources of a GRU engine with its memories."""
+    folding.check(layer.hidden, layer.inputs)
+    p = gru_parameters(layer, steps, folding, multiplier)
+    after = layer.reset is Reset.AFTER
+    nf, sf, groups = layer.hidden // folding.pe, layer.hidden // folding.simd, layer.hidden // p["CELL"]
+
+    def recurrent(gates: int) -> Resources:
+        return mvu_resources(
+            MvuShape(
+                folding.pe, gates, folding.simd, nf, sf, p["CELL"], p["WHBITS"], p["HBITS"], p["HACC"],
+                p["PACK_SHIFT_H"], p["PACK_GROUP_H"],
+            )
+        )  # fmt: skip
+
+    total = recurrent(3) if after else recurrent(2) + recurrent(1)
+    if layer.inputs:
+        total += mvu_resources(
+            MvuShape(
+                p["CELL"], 3, folding.input_simd, groups, layer.inputs // folding.input_simd, p["CELL"],
+                p["WXBITS"], p["XBITS"] + 1 - p["XSIGNED"], p["XACC"], p["PACK_SHIFT_X"], p["PACK_GROUP_X"],
+            )
+        )  # fmt: skip
+    unit = _unit_after(p) if after else _unit_before(p)
+    columns = 4 if after else 3
+    tables = rom_resources(p["GBITS"], 1 << p["PBITS"]).times(2) + rom_resources(p["CBITS"], 1 << p["PBITS"])
+    word, part = folding.simd * p["HBITS"], p["CELL"] * p["HBITS"]
+    total += (unit + tables).times(p["CELL"]) + rom_resources(columns * p["CELL"] * p["BIAS"], groups)
+    total += fifo_resources(word, 4 * sf + 16) + Resources(lut=word, ff=word)  # hold
+    total += fifo_resources(word, folding.lanes * sf) + fifo_resources(part, 4) + Resources(ff=2 * word)  # sink
+    total += Resources(lut=word + 60, ff=60)  # source, counters
+    if after:
+        return total + _pipeline_out(part, CELL_LATENCY["after"], CELL_LATENCY["after"] + 4)
+    carry = p["CELL"] * (p["SUM"] + p["GBITS"] + p["HBITS"])
+    return (
+        total
+        + _pipeline_out(part, CELL_LATENCY["reset"], CELL_LATENCY["reset"] + 4)
+        + _pipeline_out(part, CELL_LATENCY["candidate"], CELL_LATENCY["candidate"] + 4)
+        + _pipeline_out(carry, CELL_LATENCY["reset"], 5 * groups + 32)
+        + fifo_resources(word, 2 * sf)
+        + Resources(ff=word)
+    )
+
+
+def estimate_dense(
+    layer: DenseLayer, folding: DenseFolding, multiplier: Multiplier = Multiplier.DSP48E2
+) -> Resources:
+    """Resources of a dense head with its memories."""
+    folding.check(layer.outputs, layer.inputs)
+    p = dense_parameters(layer, folding, multiplier)
+    nf, sf = layer.outputs // folding.pe, layer.inputs // folding.simd
+    operand_bits = p["XBITS"] + 1 - p["XSIGNED"]
+    total = mvu_resources(
+        MvuShape(
+            folding.pe, 1, folding.simd, nf, sf, folding.pe, p["WBITS"], operand_bits, p["ACC"],
+            p["PACK_SHIFT"], p["PACK_GROUP"],
+        )
+    )  # fmt: skip
+    output = Resources(lut=p["SUM"], ff=p["SUM"]) + requant_resources(p["SUM"], p["SHIFT"], p["YBITS"])
+    total += output.times(folding.pe) + rom_resources(folding.pe * p["BIAS"], nf)
+    if nf > 1:
+        total += fifo_resources(folding.simd * operand_bits, 2 * sf)
+    return total + _pipeline_out(folding.pe * p["YBITS"], 4, 8)
+
+
+def _pipeline_out(width: int, latency: int, places: int) -> Resources:
+    return fifo_resources(width, places) + Resources(lut=12, ff=latency + 8)
+
+
+def _join(p: dict[str, int], recurrent: bool, inputs: bool) -> Resources:
+    """rtl/gru_join.sv."""
+    x = p["XACC"] if inputs and p["INPUTS"] else 0
+    return Resources(
+        lut=p["SUM"] + (p["SUM"] if x else 0), ff=(p["HACC"] if recurrent else 0) + 2 * x + 2 * p["SUM"]
+    )
+
+
+def _blend(p: dict[str, int]) -> Resources:
+    """rtl/gru_blend.sv: one multiplier."""
+    difference = max(p["CBITS"] + p["NSHIFT"], p["HBITS"] + p["HSHIFT"]) + 1
+    product = difference + p["GBITS"] + 1
+    exact = product + 1
+    return Resources(
+        lut=difference + exact, ff=3 * difference + p["GBITS"] + product + exact, dsp=1
+    ) + requant_resources(exact, p["STATE_SHIFT"], p["HBITS"])
+
+
+def _unit_after(p: dict[str, int]) -> Resources:
+    """rtl/gru_unit_after.sv: two multipliers with the blend's."""
+    rv = p["GBITS"] + 1 + p["PBITS"]
+    a = max(p["SUM"] + p["U_ALIGN"], rv + p["RV_ALIGN"]) + 1
+    return (
+        _join(p, True, True).times(2)
+        + _join(p, False, True)
+        + _join(p, True, False)
+        + requant_resources(p["SUM"], p["P_SHIFT"], p["PBITS"]).times(3)
+        + delay_resources(p["PBITS"], 1)
+        + delay_resources(p["SUM"], 4)
+        + Resources(lut=a, ff=rv + a, dsp=1)
+        + requant_resources(a, p["A_SHIFT"], p["PBITS"])
+        + delay_resources(p["GBITS"], 5)
+        + delay_resources(p["HBITS"], 11)
+        + _blend(p)
+    )
+
+
+def _unit_before(p: dict[str, int]) -> Resources:
+    """rtl/gru_unit_reset.sv and rtl/gru_unit_candidate.sv: two multipliers with the blend's."""
+    rh = p["GBITS"] + 1 + p["HBITS"]
+    return (
+        _join(p, True, True).times(2)
+        + _join(p, False, True)
+        + requant_resources(p["SUM"], p["P_SHIFT"], p["PBITS"]).times(3)
+        + Resources(ff=rh, dsp=1)
+        + requant_resources(rh, p["GFRAC"], p["HBITS"])
+        + delay_resources(p["HBITS"], 6)
+        + delay_resources(p["GBITS"], 3)
+        + delay_resources(p["HBITS"], 3)
+        + delay_resources(p["SUM"], 6)
+        + Resources(lut=p["SUM"], ff=p["HACC"] + 2 * p["SUM"])
+        + delay_resources(p["GBITS"], 5)
+        + delay_resources(p["HBITS"], 5)
+        + _blend(p)
+    )
