@@ -74,7 +74,8 @@ def load_checkpoint(name_or_path: str | Path) -> Seq2SeqLite:
     manifest = load_manifest(path)
     try:
         model = Seq2SeqLite(**manifest["model"])
-        with np.load(path, allow_pickle=False) as arrays:
+        # opened here, since numpy leaves a damaged file open
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             model.load_float_weights({name: arrays[name] for name in arrays.files})
     except (TypeError, ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise CheckpointError(f"{path} with its manifest is no Seq2SeqLite: {error}") from error

@@ -19,7 +19,7 @@ from finn_flirnn.models.quantisers import WeightQuantiser, activation_quantiser,
 from finn_flirnn.numerics import DenseLayer, Format, Seq2SeqNetwork
 
 IGNORED_WEIGHTS = frozenset({"decoder.weight_ih"})
-"""May be given, and is then checked for NaN only: the decoder's input is always zero."""
+"""May be given, and is then checked and left out: the decoder's input is always zero."""
 
 
 class QuantHead(nn.Module):
@@ -195,9 +195,14 @@ class Seq2SeqLite(nn.Module):
             if array.dtype.kind not in "fiu":
                 problems.append(f"{name} must hold real numbers, got {array.dtype}")
                 continue
-            if not np.isfinite(array).all():
-                problems.append(f"{name} must be finite, got NaN or infinity")
-            if name in parameters:
+            # beyond float32 is infinite in the model
+            if not (np.abs(array, dtype=np.float64) <= np.finfo(np.float32).max).all():
+                problems.append(f"{name} must be finite in float32, got NaN, infinity or a greater value")
+                continue
+            rows = 3 * self.decoder.hidden_size
+            if name in IGNORED_WEIGHTS and (array.ndim != 2 or array.shape[0] != rows):
+                problems.append(f"{name} has shape {array.shape}, expected ({rows}, any)")
+            elif name in parameters:
                 shape = tuple(parameters[name].shape)
                 if array.shape != shape:
                     problems.append(f"{name} has shape {array.shape}, expected {shape}")

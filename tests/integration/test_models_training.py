@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Training end to end, resuming, and the shipped model on fresh decays."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from finn_flirnn.models.checkpoints import load_checkpoint, load_manifest
+from finn_flirnn.models.evaluation import evaluate, predict_float
+from finn_flirnn.models.train import add_arguments, run
+from finn_flirnn.models.training import STATE_FILE, Phase, Trainer, TrainingPlan
+
+pytestmark = pytest.mark.filterwarnings(
+    # brevitas' QuantTensor unpacking calls Tensor.rename
+    "ignore:Named tensors and all their associated APIs:UserWarning"
+)
+
+PLAN = TrainingPlan(
+    model={"hidden": 4, "steps": 135},
+    phases=(Phase("float", False, 12, 5e-3, warmup=2), Phase("qat", True, 8, 1e-3, warmup=2)),
+    train_decays=400,
+    validation_decays=64,
+    batch=64,
+    validate_every=4,
+)
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize(("phase", "step"), [("float", 7), ("float", 12), ("qat", 5)])
+def test_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, phase: str, step: int) -> None:
+    whole = Trainer(PLAN, tmp_path / "whole")
+    metrics = whole.run()
+
+    def kill(current: Phase, done: int, loss: float) -> None:
+        if (current.name, done) == (phase, step):
+            raise Killed
+
+    broken = Trainer(PLAN, tmp_path / "broken", checkpoint_seconds=0.0, report=kill)
+    with pytest.raises(Killed):
+        broken.run()
+    again = Trainer(PLAN, tmp_path / "broken")
+    again.resume()
+    assert again.run() == metrics
+    assert again.history == whole.history
+    for name, value in whole.model.float_weights().items():
+        assert np.array_equal(again.model.float_weights()[name], value)
+
+
+def test_run_of_another_plan_is_not_resumed(tmp_path: Path) -> None:
+    trainer = Trainer(PLAN, tmp_path)
+    trainer.save()
+    with pytest.raises(ValueError, match="another training plan"):
+        Trainer(replace(PLAN, seed=9), tmp_path).resume()
+
+
+def test_training_lowers_the_error_and_keeps_the_best_model(tmp_path: Path) -> None:
+    trainer = Trainer(replace(PLAN, phases=(Phase("float", False, 100, 2e-2, warmup=5),)), tmp_path)
+    best = trainer.run()
+    errors = [entry.metrics["rmse_full"] for entry in trainer.history]
+    assert best["rmse_full"] == min(errors) < 0.5 * errors[0]
+    kept = load_manifest(tmp_path / "model")
+    assert kept["metrics"]["validation"]["float"] == best
+    assert kept["training"]["conditions"]["irf_position_ns"] == 1.8
+
+
+def test_loss_can_be_exchanged(tmp_path: Path) -> None:
+    shapes = []
+
+    def loss(prediction: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        shapes.append((tuple(prediction.shape), tuple(truth.shape)))
+        return (prediction - truth).abs().mean()
+
+    Trainer(replace(PLAN, phases=(Phase("float", False, 2, 1e-3),)), tmp_path, loss=loss).run()
+    assert shapes == [((1, 135, 3, 64), (1, 135, 3, 64))] * 2
+
+
+def test_diverging_training_stops_with_the_remedy(tmp_path: Path) -> None:
+    def loss(prediction: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        return (prediction - truth).sum() * float("nan")
+
+    with pytest.raises(FloatingPointError, match="lower the learning rate"):
+        Trainer(PLAN, tmp_path, loss=loss).run()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"phases": ()}, "phases of at least one step"), ({"batch": 401}, "batch=401 must lie in 1 to")],
+)
+def test_impossible_plans_are_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(PLAN, **change)  # type: ignore[arg-type]
+
+
+def command(*words: str) -> None:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    run(parser.parse_args(words))
+
+
+def test_train_command_writes_a_checkpoint_with_measured_figures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    words = (
+        f"--output {folder} --hidden 3 --decays 300 --batch 64 --float-steps 3 --qat-steps 2 "
+        "--test-decays 50 --state-bits 7 --reset before --checkpoint-minutes 0"
+    ).split()
+    command(*words)
+    manifest = load_manifest(folder / "model.npz")
+    assert manifest["model"]["state_bits"] == 7
+    assert manifest["training"]["phases"][1]["steps"] == 2
+    found = evaluate(
+        load_checkpoint(folder / "model.npz"), "paper135", 50, manifest["metrics"]["test"]["seed"]
+    )
+    assert found["integer"] == manifest["metrics"]["test"]["integer"]
+    assert f"rmse_full {found['float']['rmse_full']:.5f}" in capsys.readouterr().out
+    with pytest.raises(FileExistsError, match="add --resume"):
+        command(*words)
+    command(*words, "--resume")
+
+
+def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=f"{STATE_FILE} is missing"):
+        command("--output", str(tmp_path), "--resume")
+
+
+def test_float_prediction_leaves_the_model_as_it_was() -> None:
+    model = load_checkpoint("seq2seqlite32_8bit")
+    counts = np.random.default_rng(0).poisson(20, (3, 135))
+    first = predict_float(model, counts)
+    assert model.quantised and not model.training
+    assert np.array_equal(predict_float(model, counts), first)
+
+
+def test_shipped_model_reaches_its_accuracy_on_fresh_decays() -> None:
+    figures = evaluate(load_checkpoint("seq2seqlite32_8bit"), "paper135", 4000, seed=77_001)["integer"]
+    stated = load_manifest("seq2seqlite32_8bit")["metrics"]["test"]["integer"]
+    assert figures["rmse_full"] <= 0.03
+    # another draw of decays; 4,000 of them settle the error to a few per cent
+    assert figures["rmse_full"] == pytest.approx(stated["rmse_full"], rel=0.1)
+    assert figures["tau_m_mae_ns"] == pytest.approx(stated["tau_m_mae_ns"], rel=0.1)
