@@ -18,7 +18,7 @@ from finn_flirnn.build.files import hash_of_code, sha256_of
 from finn_flirnn.build.manifest import Manifest, commit_of_source, recorded_steps
 from finn_flirnn.build.pipeline import check_until, forget, locked, run_steps
 from finn_flirnn.build.progress import Progress
-from finn_flirnn.build.sources import ModelInput, model_input, sizes_of
+from finn_flirnn.build.sources import ModelInput, model_source, sizes_of
 from finn_flirnn.build.steps import STEPS
 from finn_flirnn.build.toolchain import Toolchain, find_tools
 
@@ -61,10 +61,10 @@ def build(name: str | None, output: Path | None, model: Path | None, until: str 
         raise UsageError(f"--config is missing; choose from {', '.join(config_names())}, or give a file")
     check_until(STEPS, until)
     config = load_config(find_config(name), sizes_of, model=None if model is None else str(model))
-    source = model_input(config, model)
+    source = model_source(config, model)
     tools = find_tools()
     _check_tools(config, tools, until)
-    output = output or Path("output") / config.name
+    output = (output or Path("output") / config.name).resolve()
     with locked(output), logged_to(output / LOG_FILE, resume):
         _build(config, source, output, tools, until, resume)
 

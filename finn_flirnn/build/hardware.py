@@ -10,13 +10,13 @@ from finn_flirnn.codegen import GruFolding, Multiplier, RtlModule, emit_dense, e
 from finn_flirnn.numerics import GruLayer, Seq2SeqNetwork
 
 MULTIPLIERS = {"xcup": Multiplier.DSP48E2, "xc7": Multiplier.DSP48E1}
-"""The hard multiplier of each family that Yosys synthesises for."""
+"""The hard multiplier of each family of boards."""
 LAYERS = ("encoder", "decoder", "head")
 
 
 def emit_layers(network: Seq2SeqNetwork, config: BuildConfig, folder: Path) -> dict[str, RtlModule]:
     """Write the three layers' hardware into a folder; layer name -> module of the same name."""
-    multiplier = MULTIPLIERS[config.family]
+    multiplier = MULTIPLIERS[config.target.family]
     encoder, decoder = config.gru_folding("encoder"), config.gru_folding("decoder")
     folder.mkdir(parents=True, exist_ok=True)
     return {

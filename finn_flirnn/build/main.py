@@ -37,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), error.exit_status)
     except KeyboardInterrupt:
         return _fail("interrupted; go on with --resume", EXIT_INTERRUPTED)
+    except (ValueError, RuntimeError) as error:
+        log.exception("refused")
+        return _fail(str(error), EXIT_FAILED)
     except OSError as error:
         log.exception("the system refused")
         return _fail(explain(error, getattr(given, "output", None) or Path()), EXIT_FAILED)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Step software: the executed QONNX model and the Brevitas model against the oracle, code by code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from finn_flirnn.build.collect import PARTS, stage
+from finn_flirnn.build.context import BuildContext
+from finn_flirnn.build.decays import verification_decays
+from finn_flirnn.build.errors import MismatchError
+from finn_flirnn.build.files import write_json
+from finn_flirnn.build.sources import CheckpointSource
+from finn_flirnn.export import QonnxExecutor, random_inputs
+from finn_flirnn.numerics import Codes, Reals
+
+CHUNK = 4096
+Model = Callable[[Codes], Reals]
+"""Input codes (pixels, T, I) to outputs (pixels, T, O) in units of a code; a value off the grid stays so."""
+
+WHAT = {
+    "qonnx": "the exported QONNX model, executed by onnxruntime",
+    "integer": "the Brevitas model in eval mode",
+}
+
+
+def run(context: BuildContext) -> None:
+    """Write the software's part of verification.json. Raises MismatchError, with it written."""
+    network = context.network
+    models: dict[str, Model] = {"qonnx": _qonnx(context)}
+    if isinstance(context.source, CheckpointSource):
+        models["integer"] = context.source.brevitas_output
+    sequences = context.config.verification.software_sequences
+    mismatches = dict.fromkeys(models, 0)
+    # the three spend their time outside of Python's lock, so they run side by side
+    with ThreadPoolExecutor(max_workers=len(models) + 1) as pool:
+        for part, first in enumerate(range(0, sequences, CHUNK)):
+            context.tell(f"{first:,} of {sequences:,} sequences")
+            codes = _sequences(context, part, min(CHUNK, sequences - first))
+            expected = pool.submit(network.run, codes)
+            outputs = {name: pool.submit(model, codes) for name, model in models.items()}
+            for name, output in outputs.items():
+                mismatches[name] += int(np.count_nonzero(output.result() != expected.result()))
+    codes_compared = sequences * network.steps * network.head.outputs
+    stages = [stage(n, sequences, codes_compared, wrong, what=WHAT[n]) for n, wrong in mismatches.items()]
+    write_json(context.make(f"{PARTS}/verified_software.json"), {"stages": stages})
+    if any(mismatches.values()):
+        raise MismatchError(f"the models differ from the oracle in {mismatches} of {codes_compared} codes")
+
+
+def _sequences(context: BuildContext, part: int, pixels: int) -> Codes:
+    """Simulated decays and, every second sequence, random codes, which reach more states."""
+    network, seed = context.network, context.config.verification.seed
+    codes = verification_decays(context.config, part, pixels, network.input_format).codes
+    (random,) = random_inputs(np.random.default_rng((seed, part)), network, pixels)
+    codes[1::2] = random[1::2]
+    return codes
+
+
+def _qonnx(context: BuildContext) -> Model:
+    executor = QonnxExecutor(context.qonnx)
+    network = context.network
+    scale = 2.0**network.output_format.frac
+
+    def run(codes: Codes) -> Reals:
+        return executor.run(network.input_format.dequantise(codes)).astype(np.float64) * scale
+
+    return run
