@@ -141,7 +141,8 @@ def pointer_to(words: Words) -> ctypes._Pointer[c_uint32]:
 
 
 def _load(path: Path) -> ctypes.CDLL:
-    dll = ctypes.CDLL(str(path))
+    # by its absolute path: the linker takes two relative paths of one spelling for one library
+    dll = ctypes.CDLL(str(path.resolve()))
     dll.flirnn_open.restype = c_void_p
     dll.flirnn_open.argtypes = [c_char_p, c_int32, c_char_p, c_uint64]
     dll.flirnn_close.restype = None
