@@ -37,8 +37,10 @@ class FlowSettings:
 
 
 def step_infer_recurrent(model: Any, config: Any) -> Any:
-    """QONNX with Scans -> hardware ops GRU and DenseHead for groups of C lanes."""
-    raise NotImplementedError
+    """QONNX with Scans -> GRU and DenseHead for groups of C lanes, between nodes that stay on the host."""
+    from finn_flirnn.transforms.convert import convert_to_hardware
+
+    return convert_to_hardware(model, FlowSettings.of(config).lanes)
 
 
 def step_set_recurrent_folding(model: Any, config: Any) -> Any:
