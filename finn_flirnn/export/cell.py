@@ -106,9 +106,7 @@ def _candidate(g: GraphBuilder, layer: GruLayer, a_n: str) -> str:
     return _activation(g, layer, a_n, "n", layer.candidate_table, layer.formats.candidate)
 
 
-def _activation(
-    g: GraphBuilder, layer: GruLayer, a: str, output: str, table: Codes, fmt: Format
-) -> str:
+def _activation(g: GraphBuilder, layer: GruLayer, a: str, output: str, table: Codes, fmt: Format) -> str:
     """Pre-activation quantiser and table; a negative code counts from the table's end."""
     p = layer.formats.preactivation
     function = f"{table_name(table, p, fmt)}_{output}"

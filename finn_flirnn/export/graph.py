@@ -88,9 +88,7 @@ class GraphBuilder:
         """Append a Cast."""
         return self.node("Cast", [value], output, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
-    def typed(
-        self, name: str, shape: list[int | str], dtype: npt.DTypeLike = np.float32
-    ) -> ValueInfoProto:
+    def typed(self, name: str, shape: list[int | str], dtype: npt.DTypeLike = np.float32) -> ValueInfoProto:
         """Type and shape of a value named in full; kept for the graph's value_info."""
         kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
         info = helper.make_tensor_value_info(name, kind, shape)

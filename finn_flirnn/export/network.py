@@ -85,7 +85,8 @@ def oracle_of(model: Exportable | HasNetwork | HasLayer) -> Exportable:
     if isinstance(model, HasLayer) and isinstance(layer := model.to_layer(), GruLayer):
         return layer
     raise TypeError(
-        f"cannot export a {type(model).__name__}; give a Seq2SeqLite, a QuantGRU, a Seq2SeqNetwork or a GruLayer"
+        f"cannot export a {type(model).__name__}; give a Seq2SeqLite, a QuantGRU, or an oracle: "
+        "a Seq2SeqNetwork or a GruLayer"
     )
 
 
@@ -151,6 +152,11 @@ def _scan(
     h0: str | None,
 ) -> str:
     """Append a layer; returns its states, or its last state."""
+    if layer.formats.state.bits > GREATEST_REAL_BITS:
+        raise ValueError(
+            f"the state of {name} has {layer.formats.state.bits} bits, more than the {GREATEST_REAL_BITS} "
+            "that float32 holds; use fewer"
+        )
     first = h0 or _zero_state(g, name, layer.hidden, batch, x)
     # a Scan needs something to scan: a layer without input counts ticks, and does not look at them
     scanned = x or g.constant(f"{name}_ticks", np.zeros(steps))
@@ -176,14 +182,13 @@ def _zero_state(g: GraphBuilder, name: str, hidden: int, batch: int | str, x: st
     assert x is not None
     size = g.node("Shape", [x], f"{name}_batch", start=0, end=1)
     units = g.constant(f"{name}_units", [hidden], np.int64)
-    zero = g.node("ConstantOfShape", [g.node("Concat", [size, units], f"{name}_shape", axis=0)], f"{name}_zero")
+    shape = g.node("Concat", [size, units], f"{name}_shape", axis=0)
+    zero = g.node("ConstantOfShape", [shape], f"{name}_zero")
     g.typed(zero, [batch, hidden])
     return zero
 
 
-def _head(
-    graph: GraphBuilder, head: DenseLayer, states: str, positions: list[int | str]
-) -> ValueInfoProto:
+def _head(graph: GraphBuilder, head: DenseLayer, states: str, positions: list[int | str]) -> ValueInfoProto:
     """y = Quant(states W^T + b), in float64 if the sums need it."""
     g = graph.in_type(exact_real(HEAD, dense_magnitude(head)))
     single = g.real == np.float32
@@ -195,8 +200,10 @@ def _head(
     total = g.node("Add", [product, bias], "head_sum")
     y = g.quant(total, head.output_format, OUTPUT if single else "head_wide_output", name="head_quant")
     shape = [*positions, head.outputs]
-    for value in (product, total):
+    for value in (product, total, *([] if single else [y])):
         g.typed(value, shape, g.real)
+    if not single:
+        g.typed(wide, [*positions, head.inputs], g.real)
     return g.typed(y if single else g.cast(y, np.float32, OUTPUT), shape)
 
 
@@ -215,7 +222,8 @@ def _model(
         bits = metadata["formats"][info.name]["bits"]
         if bits > GREATEST_REAL_BITS:
             raise ValueError(
-                f"{info.name} has {bits} bits, more than the {GREATEST_REAL_BITS} that float32 holds; use fewer"
+                f"{info.name} has {bits} bits, more than the {GREATEST_REAL_BITS} that float32 holds; "
+                "use fewer"
             )
     model = helper.make_model(
         g.graph(PRODUCER, inputs, outputs),
