@@ -60,6 +60,8 @@ def build(name: str | None, output: Path | None, model: Path | None, until: str 
     if name is None:
         raise UsageError(f"--config is missing; choose from {', '.join(config_names())}, or give a file")
     check_until(STEPS, until)
+    if model is not None and model.suffix != ".onnx":
+        raise UsageError(f"--model {model} must be a .onnx file; a checkpoint is named in the configuration")
     config = load_config(find_config(name), sizes_of, model=None if model is None else str(model))
     source = model_source(config, model)
     tools = find_tools()

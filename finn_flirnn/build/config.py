@@ -13,7 +13,7 @@ from typing import Any
 from mashumaro.mixins.dict import DataClassDictMixin
 
 from finn_flirnn.build.boards import BOARDS, Board
-from finn_flirnn.build.errors import ConfigError, Problem, UsageError
+from finn_flirnn.build.errors import BuildError, ConfigError, Problem, UsageError
 from finn_flirnn.build.files import sha256_of_value
 from finn_flirnn.build.schema import UNKNOWN, one_of, problems_of, read_json, setting, whole
 from finn_flirnn.codegen.types import DenseFolding, GruFolding, divisors
@@ -176,7 +176,7 @@ def load_config(path: Path, sizes: SizesOf | None = None, model: str | None = No
     """Read and check a configuration.
 
     sizes: tells the sizes of a model from its checkpoint's name or path, or from ``model``; raises
-    ValueError or OSError if there is no such model. Without it the folding is not held to the model.
+    ValueError, OSError or BuildError if there is none. Without it the folding is not held to the model.
     model: a model file that takes the place of the configuration's own.
     Raises ConfigError with all problems together.
     """
@@ -220,7 +220,7 @@ def _model_problems(
 ) -> list[Problem]:
     try:
         found = sizes(model)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, BuildError) as error:
         return [Problem(path, str(error), "a shipped checkpoint's name or a path; or --model FILE.onnx")]
     folding = tree.get("folding")
     problems = folding_problems(folding, found) if isinstance(folding, dict) else []

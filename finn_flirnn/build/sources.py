@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from finn_flirnn.build.config import BuildConfig, ModelSizes
-from finn_flirnn.build.errors import UsageError
 from finn_flirnn.build.files import sha256_of, sha256_of_value
 from finn_flirnn.numerics import Codes, Reals, Seq2SeqNetwork
 from finn_flirnn.physics.presets import Preset
@@ -21,7 +20,10 @@ from finn_flirnn.physics.presets import Preset
 if TYPE_CHECKING:
     from finn_flirnn.models import Seq2SeqLite
 
-CHUNK = 2048
+CHUNK = 4096
+ONNX = ".onnx"
+SOURCE_FILE = "source.onnx"
+"""Name, beside the exported model, of the file that the command gave."""
 Signal = npt.NDArray[np.float32]
 
 
@@ -49,8 +51,11 @@ class OnnxSource:
         return network_of_onnx(self.path)
 
     def write_onnx(self, path: Path) -> None:
-        """Copy the file."""
-        path.write_bytes(self.path.read_bytes())
+        """Write the model in the form of our own export, and the file itself beside it."""
+        from finn_flirnn.export import export_qonnx
+
+        export_qonnx(self.network, path)
+        path.with_name(SOURCE_FILE).write_bytes(self.path.read_bytes())
 
     def predictors(self) -> dict[str, Callable[[Signal], Reals]]:
         """Models above the integers: none."""
@@ -150,9 +155,9 @@ def sizes_of(model: str) -> ModelSizes:
 
     Raises ValueError or OSError if there is no such model or it cannot be read.
     """
-    if Path(model).suffix == ".onnx":
+    if Path(model).suffix == ONNX:
         if not Path(model).is_file():
-            raise UsageError(f"--model {model}: no such file; give the path of a QONNX model")
+            raise ValueError(f"there is no file {model}; give the path of a QONNX model")
         network = OnnxSource(Path(model)).network
         return ModelSizes(network.encoder.hidden, network.encoder.inputs, network.head.outputs, network.steps)
     from finn_flirnn.models.checkpoints import load_manifest

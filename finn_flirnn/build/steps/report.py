@@ -62,7 +62,7 @@ def _cards(given: Report) -> list[dict[str, str]]:
         (f"{100 * sim['mac_efficiency']:.1f} %", "MAC efficiency of the recurrent layers", ""),
         (f"{mismatches:,}", "mismatching codes", "bad" if mismatches else "good"),
         (f"{integer['rmse_full']:.4f}", "RMSE of the full decay, integer model", ""),
-        (f"{given['synthesis']['dsp']:,}", f"DSP by {given['synthesis']['tool'].split()[0]}", ""),
+        (f"{given['synthesis']['dsp']:,}", f"DSP by {given['synthesis']['tool'].capitalize()}", ""),
     )
     return [{"value": value, "label": label, "tone": tone} for value, label, tone in values]
 

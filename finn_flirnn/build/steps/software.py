@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from finn_flirnn.build.context import BuildContext
 from finn_flirnn.build.decays import verification_decays
 from finn_flirnn.build.errors import MismatchError
 from finn_flirnn.build.files import write_json
-from finn_flirnn.build.sources import CheckpointSource
+from finn_flirnn.build.sources import SOURCE_FILE, CheckpointSource
 from finn_flirnn.export import QonnxExecutor, random_inputs
 from finn_flirnn.numerics import Codes, Reals
 
@@ -24,15 +25,18 @@ Model = Callable[[Codes], Reals]
 WHAT = {
     "qonnx": "the exported QONNX model, executed by onnxruntime",
     "integer": "the Brevitas model in eval mode",
+    "source": "the given ONNX file, executed by onnxruntime",
 }
 
 
 def run(context: BuildContext) -> None:
     """Write the software's part of verification.json. Raises MismatchError, with it written."""
     network = context.network
-    models: dict[str, Model] = {"qonnx": _qonnx(context)}
+    models: dict[str, Model] = {"qonnx": _qonnx(context, context.qonnx)}
     if isinstance(context.source, CheckpointSource):
         models["integer"] = context.source.brevitas_output
+    else:
+        models["source"] = _qonnx(context, context.qonnx.with_name(SOURCE_FILE))
     sequences = context.config.verification.software_sequences
     mismatches = dict.fromkeys(models, 0)
     # the three spend their time outside of Python's lock, so they run side by side
@@ -60,12 +64,16 @@ def _sequences(context: BuildContext, part: int, pixels: int) -> Codes:
     return codes
 
 
-def _qonnx(context: BuildContext) -> Model:
-    executor = QonnxExecutor(context.qonnx)
+def _qonnx(context: BuildContext, path: Path) -> Model:
+    executor = QonnxExecutor(path)
     network = context.network
     scale = 2.0**network.output_format.frac
+    batch = executor.batch or 1
 
     def run(codes: Codes) -> Reals:
-        return executor.run(network.input_format.dequantise(codes)).astype(np.float64) * scale
+        missing = -len(codes) % batch  # a fixed batch takes its multiples only
+        filled = np.concatenate([codes, np.zeros((missing, *codes.shape[1:]), dtype=codes.dtype)])
+        output = executor.run(network.input_format.dequantise(filled))[: len(codes)]
+        return output.astype(np.float64) * scale
 
     return run
