@@ -127,11 +127,6 @@ def network_model(network: Seq2SeqNetwork, lanes: int) -> ModelWrapper:
     return _model(nodes, inputs, [1, steps, lanes, network.head.outputs], between)
 
 
-def network_output(network: Seq2SeqNetwork, x: Codes) -> Codes:
-    """The oracle's output for a group x (1, T, C, I), as (1, T, C, O)."""
-    return np.swapaxes(network.run(np.swapaxes(x[0], 0, 1)), 0, 1)[np.newaxis]
-
-
 def _node(op_type: str, name: str, inputs: list[str], output: str, attributes: dict[str, Any]) -> Any:
     node = helper.make_node(op_type, inputs, [output], name=name, domain=DOMAIN, backend="fpgadataflow")
     node.attribute.extend(_attribute(key, value) for key, value in attributes.items())

@@ -14,6 +14,7 @@ import pytest
 
 from finn_flirnn.build.finn_flow import run_finn_flow
 from finn_flirnn.build.toolchain import find_tools
+from finn_flirnn.export import export_qonnx
 from finn_flirnn.numerics import Reset
 
 pytestmark = pytest.mark.skipif(
@@ -58,7 +59,7 @@ def test_a_network_simulated_node_by_node_equals_the_oracle(graphs: ModuleType, 
 
     lanes, steps = 3, 4
     network = graphs.random_network(1, steps, hidden=6, outputs=3, reset=Reset.BEFORE, bits=5)
-    graphs.network_model(network, lanes).save(str(tmp_path / "network.onnx"))
+    export_qonnx(network, tmp_path / "network.onnx")
     result = run_finn_flow(
         tmp_path / "network.onnx",
         tmp_path / "out",
@@ -74,8 +75,9 @@ def test_a_network_simulated_node_by_node_equals_the_oracle(graphs: ModuleType, 
     )
     model = simulated(result.model_path)
     for seed in range(3):
-        x = graphs.random_codes(np.random.default_rng(seed), network.input_format, 1, steps, lanes, 1)
-        assert np.array_equal(run(model, {model.graph.input[0].name: x}), graphs.network_output(network, x))
+        x = graphs.random_codes(np.random.default_rng(seed), network.input_format, lanes, steps, 1)
+        (output,) = run(model, {model.graph.input[0].name: np.swapaxes(x, 0, 1)[np.newaxis]})
+        assert np.array_equal(np.swapaxes(output, 0, 1), network.run(x))
     for layer in result.layers:
         (node,) = (n for n in model.graph.node if n.name == layer.node)
         cycles = getCustomOp(node).get_nodeattr("cycles_rtlsim")
