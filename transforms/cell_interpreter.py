@@ -178,7 +178,7 @@ class CellInterpreter:
     def _pointwise(
         self, node: NodeProto, inputs: list[Value | None], polynomials: tuple[Polynomial, ...] | None
     ) -> Signals:
-        """A node applied element by element; refused if it is neither polynomial nor a function of one value."""
+        """A node applied element by element: polynomial, or a function of one value; else refused."""
         signals = [value for value in inputs if isinstance(value, Signals)]
         function = _compose(node, inputs)
         if polynomials is None and function is None:

@@ -276,8 +276,8 @@ class _Matcher:
         magnitude = gru_magnitude(layer)
         if magnitude > limit:
             self._refuse(
-                f"its sums reach 2^{magnitude.bit_length()} units, which {real} rounds; export the body in double "
-                "or use fewer bits"
+                f"its sums reach 2^{magnitude.bit_length()} units, which {real} rounds; export the body "
+                "in double or use fewer bits"
             )
 
     def _refuse(self, reason: str) -> NoReturn:

@@ -32,7 +32,8 @@ class FixBatch(Transformation):  # type: ignore[misc]
         fixed = {dim.dim_value for dim in leading if not dim.dim_param}
         if fixed - {self.batch}:
             raise ValueError(
-                f"the model has the fixed batch {sorted(fixed)}, not {self.batch}; export it with that batch or any"
+                f"the model has the fixed batch {sorted(fixed)}, not {self.batch}; "
+                "export it with that batch or any"
             )
         symbols = {dim.dim_param for dim in leading if dim.dim_param}
         for dim in _dimensions(model.graph):

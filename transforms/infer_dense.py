@@ -150,6 +150,7 @@ def _check_exact(model: ModelWrapper, node: NodeProto, layer: DenseLayer) -> Non
     if magnitude > (FLOAT64_EXACT if wide else FLOAT32_EXACT):
         raise ConversionError(
             label(node),
-            f"its sums reach 2^{magnitude.bit_length()} units, which {'double' if wide else 'float32'} rounds; "
+            f"its sums reach 2^{magnitude.bit_length()} units, "
+            f"which {'double' if wide else 'float32'} rounds; "
             f"{'use fewer bits' if wide else 'export the head in double or use fewer bits'}",
         )

@@ -137,7 +137,8 @@ def _check_state(model: ModelWrapper, node: NodeProto, scan: _Scan, layer: GruLa
     if layer.initial_state and (found := format_of(model, scan.state)) != layer.formats.state:
         raise ConversionError(
             label(node),
-            f"its first state must have the state's format {layer.formats.state}, found {found}; quantise it so",
+            f"its first state must have the state's format {layer.formats.state}, found {found}; "
+            "quantise it so",
         )
 
 

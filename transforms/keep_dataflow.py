@@ -13,7 +13,8 @@ from finn_flirnn.transforms.graph_edit import HARDWARE_DOMAIN
 class KeepDataflow(Transformation):  # type: ignore[misc]
     """Remove the host's part at both ends: quantisation, layout, scales.
 
-    before: x -> Quant -> Mul -> Unsqueeze -> Transpose -> GRU -> DenseHead -> Transpose -> Squeeze -> Mul -> y
+    before: x -> Quant -> Mul -> Unsqueeze -> Transpose -> GRU -> DenseHead
+              -> Transpose -> Squeeze -> Mul -> y
     after:  codes (1, T, C, I) -> GRU -> DenseHead -> codes (1, T, C, O)
 
     Raises ConversionError if a node of the host lies between hardware layers, ValueError if there is no

@@ -53,7 +53,7 @@ def compute(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
         return [np.asarray(value) for value in session.run(list(outputs), dict(feeds))]
-    except Exception as error:  # noqa: BLE001 - onnxruntime's exceptions have no public common class
+    except Exception as error:  # onnxruntime's exceptions have no public common class
         text = str(error).strip().splitlines()[0]
         raise ConversionError(
             label(nodes[-1]), f"onnxruntime cannot evaluate {nodes[-1].op_type}: {text}"

@@ -8,25 +8,20 @@ Source: the QONNX specification of Quant (IntQuant), version 1.
 
 from __future__ import annotations
 
-from onnx import AttributeProto, FunctionProto, NodeProto, helper
+from onnx import AttributeProto, FunctionProto, NodeProto, TensorProto, helper
 
 from finn_flirnn.export.graph import QUANT_DOMAIN
 
 
 def quant_function(opset: int) -> FunctionProto:
-    """The definition of Quant by standard operators of ``opset`` (at least 15)."""
+    """The definition of Quant by standard operators of ``opset`` (13 to 17)."""
     node = helper.make_node
     nodes = [
-        _attribute_constant("signed"),
-        _attribute_constant("narrow"),
-        node("Constant", [], ["one_float"], value_float=1.0),
-        node("Constant", [], ["two_float"], value_float=2.0),
-        *(
-            node("CastLike", [f"{name}_{kind}", "bit_width"], [name])
-            for name, kind in (("signed", "int"), ("narrow", "int"), ("one", "float"), ("two", "float"))
-        ),
+        *_signed_and_narrow(),
         # half = 2**(bits - signed): one more than the greatest code of a full range
-        node("Sub", ["bit_width", "signed"], ["magnitude_bits"]),
+        node("Cast", ["signed_int"], ["signed_float"], to=TensorProto.FLOAT),
+        node("Squeeze", ["bit_width"], ["bits"]),
+        node("Sub", ["bits", "signed_float"], ["magnitude_bits"]),
         node("Pow", ["two", "magnitude_bits"], ["half"]),
         # least = signed * (narrow - half)
         node("Sub", ["narrow", "half"], ["negative"]),
@@ -36,12 +31,9 @@ def quant_function(opset: int) -> FunctionProto:
         node("Mul", ["narrow", "unsigned"], ["narrowed"]),
         node("Sub", ["half", "one"], ["full_greatest"]),
         node("Sub", ["full_greatest", "narrowed"], ["greatest"]),
-        # Clip wants scalars of the data's type
-        *(node("Squeeze", [bound], [f"{bound}_scalar"]) for bound in ("least", "greatest")),
-        *(node("CastLike", [f"{bound}_scalar", "x"], [f"{bound}_x"]) for bound in ("least", "greatest")),
         node("Div", ["x", "scale"], ["scaled"]),
         node("Add", ["scaled", "zero_point"], ["shifted"]),
-        node("Clip", ["shifted", "least_x", "greatest_x"], ["clipped"]),
+        node("Clip", ["shifted", "least", "greatest"], ["clipped"]),
         node("Round", ["clipped"], ["rounded"]),
         node("Sub", ["rounded", "zero_point"], ["code"]),
         node("Mul", ["code", "scale"], ["y"]),
@@ -57,8 +49,27 @@ def quant_function(opset: int) -> FunctionProto:
     )
 
 
-def _attribute_constant(name: str) -> NodeProto:
-    """A constant that takes the value of the function's attribute."""
-    node = helper.make_node("Constant", [], [f"{name}_int"])
-    node.attribute.append(AttributeProto(name="value_int", type=AttributeProto.INT, ref_attr_name=name))
-    return node
+def _signed_and_narrow() -> list[NodeProto]:
+    """The attributes as numbers 0 or 1 of the type of ``scale``, and "one" and "two" of that type.
+
+    A function has no way to name the type of its input but CastLike, which onnxruntime cannot fold; so
+    the numbers are made of the scale itself, exactly: s - s, s / s.
+    """
+    node = helper.make_node
+    nodes = [
+        node("ReduceMax", ["scale"], ["any_scale"], keepdims=0),
+        node("Sub", ["any_scale", "any_scale"], ["zero"]),
+        node("Div", ["any_scale", "any_scale"], ["one"]),
+        node("Add", ["one", "one"], ["two"]),
+        node("Constant", [], ["row"], value_ints=[1]),
+        node("Reshape", ["zero", "row"], ["zero_row"]),
+        node("Reshape", ["one", "row"], ["one_row"]),
+        node("Concat", ["zero_row", "one_row"], ["zero_one"], axis=0),
+    ]
+    for name in ("signed", "narrow"):
+        constant = node("Constant", [], [f"{name}_int"])
+        constant.attribute.append(
+            AttributeProto(name="value_int", type=AttributeProto.INT, ref_attr_name=name)
+        )
+        nodes += [constant, node("Gather", ["zero_one", f"{name}_int"], [name])]
+    return nodes
