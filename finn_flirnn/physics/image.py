@@ -21,7 +21,7 @@ from finn_flirnn.numerics.fixed_point import Reals
 from finn_flirnn.physics.gates import GateGrid
 from finn_flirnn.physics.instruments import FlimImage
 from finn_flirnn.physics.irf import Irf
-from finn_flirnn.physics.irf_estimate import IrfEstimate, estimate_irf
+from finn_flirnn.physics.irf_estimate import FEWEST_PHOTONS, IrfEstimate, estimate_irf
 from finn_flirnn.physics.presets import Preset
 
 BRIGHT_FRACTION = 0.1
@@ -49,14 +49,18 @@ class PreparedImage:
 def prepare_image(
     image: FlimImage, preset: Preset, binning: int = 1, min_photons: int = 100
 ) -> PreparedImage:
-    """Bin in space, estimate the IRF from the brightest tenth of the pixels, resample onto the preset.
+    """Bin in space, estimate the IRF, resample onto the preset.
 
+    The IRF is taken from the brightest tenth of the pixels, or from all if these hold too few photons.
+    min_photons: photons of a binned pixel from which on the mask is true.
     Raises ValueError for a binning that leaves no pixel, too few photons for an IRF, or gates that ask
     for more than one laser period of the instrument.
     """
     measured = bin_pixels(image.counts, binning)
     photons = measured.sum(axis=2)
-    irf = estimate_irf(bright_decay(measured), image.grid, image.used_gates)
+    bright = bright_decay(measured)
+    decay = bright if bright.sum() >= FEWEST_PHOTONS else measured.sum(axis=(0, 1))
+    irf = estimate_irf(decay, image.grid, image.used_gates)
     offset_ns = float(irf.irf.position_ns) - preset.irf_position_ns
     bridged = bridge_dead_gates(measured, image.grid, image.used_gates)
     matrix = resample_matrix(image.grid, preset.grid, offset_ns)

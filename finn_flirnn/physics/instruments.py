@@ -18,6 +18,7 @@ import sdtfile
 from finn_flirnn.physics.gates import GateGrid
 
 NANOSECONDS = 1e9
+RECORD_BYTES = 4  # of every T3 record format
 FEWEST_COUNTS_TO_JUDGE = 20
 _UNREADABLE = (OSError, ValueError, KeyError, IndexError, struct.error, NotImplementedError)
 
@@ -75,6 +76,11 @@ def read_ptu(path: str | Path, channel: int | None = None, laser_period_ns: floa
         with ptufile.PtuFile(path) as ptu:
             if not (ptu.is_image and ptu.is_t3):
                 raise ValueError("it holds no T3 image; record in T3 image mode")
+            present = (path.stat().st_size - ptu.record_offset) // RECORD_BYTES
+            if present < ptu.number_records:
+                raise ValueError(
+                    f"it is cut off after {present} of {ptu.number_records} records; copy it again"
+                )
             recorded = ptu.decode_image(frame=-1, keepdims=False, dtype=np.uint32, asxarray=False)
             step_ns = ptu.tcspc_resolution * NANOSECONDS
             rate_hz = ptu.frequency
@@ -89,7 +95,7 @@ def read_sdt(path: str | Path, channel: int | None = None, laser_period_ns: floa
     """Read a Becker & Hickl image; each data block of the file is a channel. See ``read_image``."""
     path = Path(path)
     try:
-        with sdtfile.SdtFile(path) as sdt:
+        with path.open("rb") as file, sdtfile.SdtFile(file) as sdt:
             blocks = {c: np.asarray(data) for c, data in enumerate(sdt.data) if np.ndim(data) == 3}
             if not blocks:
                 shapes = ", ".join(str(np.shape(data)) for data in sdt.data)
@@ -108,19 +114,22 @@ def read_sdt(path: str | Path, channel: int | None = None, laser_period_ns: floa
 def dead_gates(total: npt.NDArray[Any], grid: GateGrid) -> npt.NDArray[np.bool_]:
     """Bins at both ends of the window in which the electronics recorded nothing: (gates,) true if dead.
 
-    total: (gates,) counts summed over the image. A decay does not drop to less than 0.4 within two
-    bins, so the end of the window is dead from where the counts do, and with it a last bin that the edge
-    has cut. The laser period closes into a ring, so the start is dead while it lies below a quarter of
-    the live end, if the window covers the period. Only the outer quarters are looked at, and counts too
-    few to judge are left alone.
+    total: (gates,) counts summed over the image. The end of the window is dead from where the counts drop
+    to less than 0.4 within two bins and then stay below a quarter of all that is seen in the middle of
+    the window, and with it a last bin that the edge has cut. The laser period closes into a ring, so the
+    start is dead while it lies below a quarter of the live end, if the window covers the period. Only
+    the outer quarters are looked at, and counts too few to judge are left alone.
     """
     counts = np.asarray(total, dtype=np.float64)
     dead = np.zeros(counts.size, np.bool_)
     most = counts.size // 4
     end = counts.size
+    middle = counts[most : counts.size - most]
+    floor = 0.25 * float(middle.min(initial=np.inf))
     for k in range(max(3, counts.size - most), counts.size):
         before = float(np.median(counts[k - 3 : k]))
-        if before >= FEWEST_COUNTS_TO_JUDGE and counts[k] < 0.4 * before:
+        stays = counts[k + 1 :].max(initial=0.0) < floor
+        if before >= FEWEST_COUNTS_TO_JUDGE and counts[k] < 0.4 * before and stays:
             level = float(np.median(counts[k - 4 : k - 1]))
             end = k - 1 if counts[k - 1] < level - 5 * math.sqrt(level) else k
             break

@@ -97,7 +97,8 @@ class _GaussianTiming:
         ratio = self.sigma / tau
         # Beyond 700 the other factor has underflowed to zero long before.
         exponent = np.minimum(0.5 * ratio * ratio - self.since_pulse / tau, 700.0)
-        earlier_pulses = 1 / np.expm1(np.minimum(self.grid.laser_period_ns / tau, 700.0))
+        left_after_period = np.exp(-self.grid.laser_period_ns / tau)
+        earlier_pulses = left_after_period / (1 - left_after_period)
         z = (ratio - self.since_pulse / self.sigma) * math.sqrt(0.5)
         cumulative = tau * (self.passed - np.exp(exponent) * (0.5 * erfc(z) + earlier_pulses))
         if self.grid.contiguous:
