@@ -4,9 +4,9 @@
 from finn_flirnn.sim.library import SimulationError
 from finn_flirnn.sim.model import VerilatedModel, build_model
 from finn_flirnn.sim.packing import pack, unpack
-from finn_flirnn.sim.simulate import DeadlockError, ProtocolError, SimulationResult, simulate
 from finn_flirnn.sim.tools import LintError, ToolError
-from finn_flirnn.sim.verilate import verilate
+from finn_flirnn.sim.transfers import DeadlockError, ProtocolError, SimulationResult, simulate
+from finn_flirnn.sim.verilator import verilate
 
 __all__ = [
     "DeadlockError",

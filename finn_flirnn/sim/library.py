@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from finn_flirnn.sim.packing import Words, words_of
-from finn_flirnn.sim.verilate import Library
+from finn_flirnn.sim.verilator import Library
 
 MESSAGE_BYTES = 1 << 16
 SEEDS = (1 << 31) - 2

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from finn_flirnn.codegen import RtlModule, StreamPort
 from finn_flirnn.sim.tools import ToolError
-from finn_flirnn.sim.verilate import Library, verilate
+from finn_flirnn.sim.verilator import Library, verilate
 
 CLOCK, RESET = "ap_clk", "ap_rst_n"
 

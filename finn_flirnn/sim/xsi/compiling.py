@@ -6,7 +6,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from finn_flirnn.sim.verilate import PORTS, verilate
+from finn_flirnn.sim.verilator import PORTS, verilate
 
 HEADERS = (".vh", ".svh")
 SOURCES = (".v", ".sv")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from finn_flirnn.sim.library import Instance
-from finn_flirnn.sim.verilate import Library
+from finn_flirnn.sim.verilator import Library
 
 # as xsi.h numbers them
 INPUT, OUTPUT = 1, 2
@@ -45,15 +45,15 @@ class Port:
         """Number of bits."""
         return self._port.bits
 
-    def isInput(self) -> bool:  # noqa: N802 - FINN's name
+    def isInput(self) -> bool:
         """True for an input."""
         return self._port.input
 
-    def isOutput(self) -> bool:  # noqa: N802 - FINN's name
+    def isOutput(self) -> bool:
         """True for an output."""
         return not self._port.input
 
-    def isInout(self) -> bool:  # noqa: N802 - FINN's name
+    def isInout(self) -> bool:
         """Always false: a Verilated top has none that FINN would use."""
         return False
 
@@ -67,11 +67,11 @@ class Port:
         self._design.instance.write(self._number, self._value)
         self._design.changed = True
 
-    def hasUnknown(self) -> bool:  # noqa: N802 - FINN's name
+    def hasUnknown(self) -> bool:
         """Always false: two-state simulation."""
         return False
 
-    def isZero(self) -> bool:  # noqa: N802 - FINN's name
+    def isZero(self) -> bool:
         """True if every bit is 0."""
         return self._value == 0
 
@@ -170,7 +170,7 @@ class Design:
         """Number of top-level ports."""
         return len(self._ports)
 
-    def getPort(self, name: str) -> Port:  # noqa: N802 - FINN's name
+    def getPort(self, name: str) -> Port:
         """The port of this name. Raises RuntimeError if there is none, as FINN expects."""
         if name not in self._ports:
             raise RuntimeError(f"the design has no port {name}; it has {', '.join(self._ports)}")

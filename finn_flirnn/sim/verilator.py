@@ -145,7 +145,7 @@ def verilate(
 def parse_ports(header: str) -> tuple[Port, ...]:
     """Ports declared in the header of a Verilated class.
 
-    >>> [(p.name, p.bits, p.input) for p in parse_ports("VL_IN8(&a,0,0); VL_OUTW(&b___05F_c,99,0,4);")]
+    >>> [(p.name, p.bits, p.input) for p in parse_ports("VL_IN8(&a,0,0); VL_OUTW(&b___05Fc,99,0,4);")]
     [('a', 1, True), ('b__c', 100, False)]
     """
     return tuple(

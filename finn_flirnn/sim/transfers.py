@@ -114,7 +114,8 @@ def simulate(
     _check_names(model, inputs, outputs, stalls)
     ports = [*module.inputs, *module.outputs]
     words: list[Words] = [_packed(port, inputs[port.name]) for port in module.inputs]
-    words += [np.zeros((outputs[port.name], words_of(port.padded_bits)), np.uint32) for port in module.outputs]
+    for port in module.outputs:
+        words.append(np.zeros((outputs[port.name], words_of(port.padded_bits)), dtype=np.uint32))
     stamps = [np.zeros(len(data), dtype=np.uint64) for data in words]
     streams = (StreamStruct * len(ports))()
     for i, port in enumerate(ports):

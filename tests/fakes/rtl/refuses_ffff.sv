@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Stops with $error at the word 0xffff.
+module refuses_ffff (
+    input  logic ap_clk,
+    input  logic ap_rst_n,
+    input  logic [15:0] in0_V_TDATA,
+    input  logic in0_V_TVALID,
+    output logic in0_V_TREADY,
+    output logic [15:0] out0_V_TDATA,
+    output logic out0_V_TVALID,
+    input  logic out0_V_TREADY
+);
+  logic full;
+  assign in0_V_TREADY = !full || out0_V_TREADY;
+  assign out0_V_TVALID = full;
+  always_ff @(posedge ap_clk) begin
+    if (!ap_rst_n) full <= 1'b0;
+    else if (in0_V_TREADY) full <= in0_V_TVALID;
+    if (in0_V_TREADY) out0_V_TDATA <= in0_V_TDATA;
+    if (in0_V_TVALID && in0_V_TREADY && in0_V_TDATA == 16'hffff) $error("word ffff came");
+  end
+endmodule
