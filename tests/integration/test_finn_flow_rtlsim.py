@@ -58,7 +58,7 @@ def test_a_network_simulated_node_by_node_equals_the_oracle(graphs: ModuleType, 
     from qonnx.custom_op.registry import getCustomOp
 
     lanes, steps = 3, 4
-    network = graphs.random_network(1, steps, hidden=6, outputs=3, reset=Reset.BEFORE, bits=5)
+    network = graphs.random_network(1, steps, hidden=12, outputs=3, reset=Reset.BEFORE, bits=5)
     export_qonnx(network, tmp_path / "network.onnx")
     result = run_finn_flow(
         tmp_path / "network.onnx",
@@ -66,9 +66,10 @@ def test_a_network_simulated_node_by_node_equals_the_oracle(graphs: ModuleType, 
         board="ZCU104",
         clock_ns=5.0,
         folding={
-            "encoder": {"PE": 2, "SIMD": 3},
-            "decoder": {"PE": 6, "SIMD": 6},
-            "head": {"PE": 1, "SIMD": 2},
+            # state streams of 2 and 3 codes a transfer, then 4: converters of no whole ratio
+            "encoder": {"PE": 2, "SIMD": 12},
+            "decoder": {"PE": 3, "SIMD": 12},
+            "head": {"PE": 1, "SIMD": 4},
         },
         lanes=lanes,
         vivado=False,
