@@ -153,14 +153,38 @@ void add_gradients(const vec* g, int g_pitch, int rows, const vec* x, int x_pitc
 
 typedef std::vector<vec> Rows;  // aligned: C++17 operator new honours alignof(vec)
 
-// Everything of one step that its backward pass needs.
+// out = after(function(before(sum))) and the slope of it, n vectors of gates or of candidates.
+void activate(const Quantiser& before, bool candidate, bool hard, const Quantiser& after, int n,
+              const vec* sum, vec* out, vec* slopes) {
+    const Quantiser first = before, second = after;
+    for (int i = 0; i < n; ++i) {
+        vec slope = splat(1.0f);
+        const vec a = quantise(first, sum[i], slope);
+        const vec y = candidate ? candidate_of(hard, a, slope) : gate_of(hard, a, slope);
+        out[i] = quantise(second, y, slope);
+        slopes[i] = slope;
+    }
+}
+
+// out = q(in) and its slope; in and out may be the same.
+void quantise_rows(const Quantiser& quantiser, int n, const vec* in, vec* out, vec* slopes) {
+    const Quantiser q = quantiser;
+    for (int i = 0; i < n; ++i) {
+        vec slope = splat(1.0f);
+        out[i] = quantise(q, in[i], slope);
+        slopes[i] = slope;
+    }
+}
+
+// Everything of one step that its backward pass needs. rz: rows of r, then of z.
 struct Step {
-    Rows u, v, r, z, n, slope_r, slope_z, slope_n, slope_v, slope_rh, slope_h, rh, next;
+    Rows u, v, rz, n, slope_rz, slope_n, slope_v, slope_rh, slope_h, rh, next, sum;
     explicit Step(int h)
-        : u(3 * h * V), v(3 * h * V), r(h * V), z(h * V), n(h * V), slope_r(h * V), slope_z(h * V),
-          slope_n(h * V), slope_v(h * V), slope_rh(h * V), slope_h(h * V), rh(h * V), next(h * V) {}
+        : u(3 * h * V), v(3 * h * V), rz(2 * h * V), n(h * V), slope_rz(2 * h * V), slope_n(h * V),
+          slope_v(h * V), slope_rh(h * V), slope_h(h * V), rh(h * V), next(h * V), sum(2 * h * V) {}
 };
 
+// Short loops, so that the processor overlaps many of their long chains.
 struct Layer {
     const Spec& s;
     const float *w_ih, *w_hh, *b_ih, *b_hh;
@@ -172,32 +196,26 @@ struct Layer {
 
     void run(const vec* x, const vec* h, Step& a) const {
         const int size = s.hidden, n = size * V;
+        vec *u_n = &a.u[2 * n], *v_n = &a.v[2 * n], *sum = a.sum.data();
         fill(b_ih, a.u);
         if (s.inputs) add_product(w_ih, s.inputs, 3 * size, s.inputs, x, a.u.data());
         fill(b_hh, a.v);
         add_product(w_hh, size, (s.reset_before ? 2 : 3) * size, size, h, a.v.data());
-        for (int i = 0; i < n; ++i) {
-            a.slope_r[i] = a.slope_z[i] = a.slope_rh[i] = splat(1.0f);
-            vec p = quantise(s.preactivation, a.u[i] + a.v[i], a.slope_r[i]);
-            a.r[i] = quantise(s.gate, gate_of(s.hard_gate, p, a.slope_r[i]), a.slope_r[i]);
-            p = quantise(s.preactivation, a.u[n + i] + a.v[n + i], a.slope_z[i]);
-            a.z[i] = quantise(s.gate, gate_of(s.hard_gate, p, a.slope_z[i]), a.slope_z[i]);
-            if (s.reset_before) a.rh[i] = quantise(s.state, a.r[i] * h[i], a.slope_rh[i]);
+        for (int i = 0; i < 2 * n; ++i) sum[i] = a.u[i] + a.v[i];
+        activate(s.preactivation, false, s.hard_gate, s.gate, 2 * n, sum, a.rz.data(), a.slope_rz.data());
+        const vec *r = a.rz.data(), *z = r + n;
+        if (s.reset_before) {
+            for (int i = 0; i < n; ++i) sum[i] = r[i] * h[i];
+            quantise_rows(s.state, n, sum, a.rh.data(), a.slope_rh.data());
+            add_product(w_hh + 2 * size * size, size, size, size, a.rh.data(), v_n);
+            for (int i = 0; i < n; ++i) sum[i] = u_n[i] + v_n[i];
+        } else {
+            quantise_rows(s.preactivation, n, v_n, v_n, a.slope_v.data());
+            for (int i = 0; i < n; ++i) sum[i] = u_n[i] + r[i] * v_n[i];
         }
-        if (s.reset_before) add_product(w_hh + 2 * size * size, size, size, size, a.rh.data(), &a.v[2 * n]);
-        for (int i = 0; i < n; ++i) {
-            a.slope_v[i] = a.slope_n[i] = a.slope_h[i] = splat(1.0f);
-            vec sum;
-            if (s.reset_before) {
-                sum = a.u[2 * n + i] + a.v[2 * n + i];
-            } else {
-                a.v[2 * n + i] = quantise(s.preactivation, a.v[2 * n + i], a.slope_v[i]);
-                sum = a.u[2 * n + i] + a.r[i] * a.v[2 * n + i];
-            }
-            const vec p = quantise(s.preactivation, sum, a.slope_n[i]);
-            a.n[i] = quantise(s.candidate, candidate_of(s.hard_candidate, p, a.slope_n[i]), a.slope_n[i]);
-            a.next[i] = quantise(s.state, a.n[i] + a.z[i] * (h[i] - a.n[i]), a.slope_h[i]);
-        }
+        activate(s.preactivation, true, s.hard_candidate, s.candidate, n, sum, a.n.data(), a.slope_n.data());
+        for (int i = 0; i < n; ++i) sum[i] = a.n[i] + z[i] * (h[i] - a.n[i]);
+        quantise_rows(s.state, n, sum, a.next.data(), a.slope_h.data());
     }
 };
 
@@ -269,24 +287,24 @@ extern "C" void fused_gru_backward(const Spec* spec, const float* w_ih, const fl
                 for (int i = 0; i < n; ++i) dh[i] += rows_at(d_states + t * row)[i];
             for (int i = 0; i < n; ++i) {
                 const vec d = dh[i] * a.slope_h[i];
-                d_u[2 * n + i] = d * (1.0f - a.z[i]) * a.slope_n[i];
-                d_u[n + i] = d_v[n + i] = d * (h[i] - a.n[i]) * a.slope_z[i];
-                dh[i] = d * a.z[i];
+                d_u[2 * n + i] = d * (1.0f - a.rz[n + i]) * a.slope_n[i];
+                d_u[n + i] = d_v[n + i] = d * (h[i] - a.n[i]) * a.slope_rz[n + i];
+                dh[i] = d * a.rz[n + i];
             }
             if (s.reset_before) {
                 std::fill(d_rh.begin(), d_rh.end(), vec{});
                 add_product(w_hh_t + 2 * size, 3 * size, size, size, &d_u[2 * n], d_rh.data());
                 for (int i = 0; i < n; ++i) {
                     const vec d = d_rh[i] * a.slope_rh[i];
-                    d_u[i] = d_v[i] = d * h[i] * a.slope_r[i];
-                    dh[i] += d * a.r[i];
+                    d_u[i] = d_v[i] = d * h[i] * a.slope_rz[i];
+                    dh[i] += d * a.rz[i];
                     d_v[2 * n + i] = d_u[2 * n + i];
                 }
                 std::copy(a.rh.begin(), a.rh.end(), &rhs[held * n]);
             } else {
                 for (int i = 0; i < n; ++i) {
-                    d_u[i] = d_v[i] = d_u[2 * n + i] * a.v[2 * n + i] * a.slope_r[i];
-                    d_v[2 * n + i] = d_u[2 * n + i] * a.r[i] * a.slope_v[i];
+                    d_u[i] = d_v[i] = d_u[2 * n + i] * a.v[2 * n + i] * a.slope_rz[i];
+                    d_v[2 * n + i] = d_u[2 * n + i] * a.rz[i] * a.slope_v[i];
                 }
             }
             add_product(w_hh_t, 3 * size, size, (s.reset_before ? 2 : 3) * size, d_v, dh.data());

@@ -42,12 +42,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("float", 24_000, 4e-3, "without quantisers"),
         ("qat", 16_000, 1e-3, "with quantisers"),
     ):
-        parser.add_argument(f"--{name}-steps", type=int, default=steps, metavar="N", help=f"steps {kind}")
+        parser.add_argument(
+            f"--{name}-steps", type=int, default=steps, metavar="N", help=f"steps {kind}, or 0"
+        )
         parser.add_argument(
             f"--{name}-rate", type=float, default=rate, metavar="R", help="peak learning rate"
         )
     parser.add_argument("--batch", type=int, default=256, metavar="N")
     parser.add_argument("--decays", type=int, default=400_000, metavar="N", help="size of the training set")
+    parser.add_argument("--start", metavar="NAME|FILE.npz", help="begin with this checkpoint's weights")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--test-decays", type=int, default=20_000, metavar="N", help="fresh, at the end")
     parser.add_argument("--checkpoint-minutes", type=float, default=2.0, metavar="M")
@@ -67,14 +70,19 @@ def plan_of(given: argparse.Namespace) -> TrainingPlan:
     model |= {f"{name}_bits": getattr(given, f"{name}_bits") for name in bits}
     return TrainingPlan(
         model=model,
-        phases=(
-            Phase("float", False, given.float_steps, given.float_rate),
-            Phase("qat", True, given.qat_steps, given.qat_rate),
+        phases=tuple(
+            phase
+            for phase in (
+                Phase("float", False, given.float_steps, given.float_rate),
+                Phase("qat", True, given.qat_steps, given.qat_rate),
+            )
+            if phase.steps
         ),
         preset=given.preset,
         seed=given.seed,
         train_decays=given.decays,
         batch=given.batch,
+        start=given.start,
     )
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from finn_flirnn.models.checkpoints import save_checkpoint, write_atomically
+from finn_flirnn.models.checkpoints import load_checkpoint, load_manifest, save_checkpoint, write_atomically
 from finn_flirnn.models.evaluation import accuracy, predict_float, predict_integer
 from finn_flirnn.models.fused import fused_forward, to_blocks
 from finn_flirnn.models.seq2seq_lite import Seq2SeqLite
@@ -69,6 +69,7 @@ class TrainingPlan:
 
     train_decays, validation_decays: simulated once from the seed. batch: sequences a step.
     validate_every: steps between validations; the weights of the best one in the last phase are kept.
+    start: a checkpoint (name or path) whose weights to begin with, or None for random ones.
     """
 
     model: dict[str, Any]
@@ -80,6 +81,7 @@ class TrainingPlan:
     batch: int = 256
     gradient_clip: float = 1.0
     validate_every: int = 1_000
+    start: str | None = None
 
     def __post_init__(self) -> None:
         if not self.phases or any(phase.steps < 1 for phase in self.phases):
@@ -142,6 +144,8 @@ class Trainer:
     def __post_init__(self) -> None:
         torch.manual_seed(self.plan.seed)
         self.model = Seq2SeqLite(**self.plan.model).train()
+        if self.plan.start is not None:
+            self.model.load_float_weights(load_checkpoint(self.plan.start).float_weights())
         self.phase_index = 0
         self.step = 0
         self.elapsed = 0.0
@@ -218,6 +222,9 @@ class Trainer:
             "seconds": round(self.elapsed, 1),
             "conditions": asdict(preset_by_name(self.plan.preset)),
         }
+        if self.plan.start is not None:
+            training["start"] = Path(self.plan.start).name
+            training["started_from"] = load_manifest(self.plan.start).get("training")
         kind = "integer" if phase.quantised else "float"
         facts = {"training": training, "metrics": {"validation": {kind: metrics}}}
         return save_checkpoint(self.model, self.folder / MODEL_FILE, facts)
