@@ -8,7 +8,7 @@ import pytest
 
 from finn_flirnn.physics.decays import sample_decays, simulate
 from finn_flirnn.physics.lifetimes import Lifetimes, lifetimes_from_sfd
-from finn_flirnn.physics.metrics import PEAK_BINS, lifetime_errors, mean_r2, peak_groups, rmse
+from finn_flirnn.physics.metrics import PEAK_BINS, lifetime_errors, mean_r2, peak_groups, pooled_r2, rmse
 from finn_flirnn.physics.presets import PAPER135, PRESETS
 from finn_flirnn.physics.prior import prior_mean_sfd, prior_median
 
@@ -95,6 +95,16 @@ def test_rmse_and_r2_are_those_of_a_hand_calculation() -> None:
     r2 = mean_r2(predicted, truth)
     assert r2[0] == pytest.approx(1 - 0.04 / 0.375)
     assert np.isnan(r2[1:]).all()
+
+
+def test_pooled_r2_is_one_less_squared_error_over_variance() -> None:
+    truth = simulate(PAPER135, 300, 4).sfd.astype(np.float64)
+    predicted = truth + np.random.default_rng(0).normal(0, 0.05, truth.shape)
+    variance = truth.var(axis=(0, 1))
+    assert pooled_r2(predicted, truth) == pytest.approx(1 - rmse(predicted, truth) ** 2 / variance)
+    guess = np.broadcast_to(truth.mean(axis=(0, 1)), truth.shape)
+    assert pooled_r2(guess, truth) == pytest.approx([0, 0, 0], abs=1e-9)
+    assert np.isnan(pooled_r2(np.ones((2, 3, 3)), np.ones((2, 3, 3)))).all()
 
 
 def test_mean_decay_of_the_prior_has_an_r2_that_means_nothing() -> None:
