@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Arithmetic modules equal the integer oracle."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from finn_flirnn.codegen import StreamPort
+from finn_flirnn.codegen.multiplier import Multiplier, choose_packing
+from finn_flirnn.numerics import Activation, Format, GruFormats, GruLayer, Reset, activation_table, requantise
+from tests.rtl.harness import fields, pipeline_model, run
+
+
+@pytest.mark.parametrize(
+    ("bits", "shift", "target"),
+    [
+        (12, 4, Format(6, 0)),
+        (12, 1, Format(6, 0, narrow=True)),
+        (12, 6, Format(6, 0, signed=False)),
+        (12, 0, Format(8, 0)),
+        (9, -2, Format(12, 0)),
+        (9, -3, Format(9, 0, narrow=True)),
+        (6, 9, Format(4, 0)),
+        (12, 11, Format(2, 0)),
+        (8, 3, Format(16, 0)),
+    ],
+)
+def test_requant_rounds_half_to_even_and_saturates(
+    tmp_path: Path, bits: int, shift: int, target: Format
+) -> None:
+    codes = np.arange(-(1 << (bits - 1)), 1 << (bits - 1))
+    parameters = {
+        "IN_BITS": bits,
+        "SHIFT": shift,
+        "OUT_BITS": target.bits,
+        "OUT_SIGNED": int(target.signed),
+        "OUT_NARROW": int(target.narrow),
+    }
+    out = StreamPort("out0_V", 1, target)
+    model = pipeline_model(tmp_path, "requant", parameters, [("idat", bits)], out, latency=2)
+    given = run(model, fields([(codes, bits)]), len(codes), stalls=0.3)
+    assert (given[:, 0] == requantise(codes, shift, target)).all()
+
+
+@pytest.mark.parametrize("multiplier", [Multiplier.DSP48E2, Multiplier.DSP48E1])
+def test_a_packed_multiplier_gives_both_products_of_all_8_bit_operands(
+    tmp_path: Path, multiplier: Multiplier
+) -> None:
+    weight, operand = Format(8, 0), Format(8, 0)
+    packing = choose_packing(multiplier, weight, operand, simd=1)
+    every = np.arange(-128, 128)
+    extreme = np.array([-128, -127, -1, 0, 1, 127])
+    # each product of each half with all values, the other half at its extremes
+    w0, w1, a = (m.ravel() for m in np.meshgrid(every, extreme, every, indexing="ij"))
+    low = np.concatenate([w0, w1])
+    high = np.concatenate([w1, w0])
+    a = np.concatenate([a, a])
+    parameters = {"SIMD": 1, "WBITS": 8, "ABITS": 8, "SUM_BITS": 16, "SHIFT": packing.shift, "GROUP": 1}
+    model = pipeline_model(
+        tmp_path, "dot_pair", parameters, [("weight", 17), ("operand", 8)], StreamPort("out0_V", 2, Format(16, 0)), 2
+    )  # fmt: skip
+    words = fields([(low, 8), (high - (low < 0), 9), (a, 8)])
+    given = run(model, words, len(words))
+    assert (given == np.stack([low * a, high * a], axis=1)).all()
+
+
+@pytest.mark.parametrize(
+    ("simd", "wbits", "abits"),
+    [(1, 8, 8), (3, 8, 8), (8, 8, 8), (8, 8, 9), (5, 4, 11), (8, 8, 10), (16, 2, 4)],
+)
+def test_packed_dot_products_are_exact_at_the_extremes(
+    tmp_path: Path, simd: int, wbits: int, abits: int
+) -> None:
+    weight, operand = Format(wbits, 0), Format(abits, 0)
+    packing = choose_packing(Multiplier.DSP48E2, weight, operand, simd)
+    assert packing.active
+    rng = np.random.default_rng(3)
+    count = 2000
+    w = rng.integers(weight.min_code, weight.max_code + 1, (count, 2, simd))
+    a = rng.integers(operand.min_code, operand.max_code + 1, (count, simd))
+    w[:400] = rng.choice([weight.min_code, weight.max_code], (400, 2, 1))
+    a[:400] = rng.choice([operand.min_code, operand.max_code], (400, 1))
+    sum_bits = wbits + abits + (simd - 1).bit_length()
+    columns = []
+    for s in range(simd):
+        columns += [(w[:, 0, s], wbits), (w[:, 1, s] - (w[:, 0, s] < 0), wbits + 1)]
+    parameters = {
+        "SIMD": simd, "WBITS": wbits, "ABITS": abits, "SUM_BITS": sum_bits,
+        "SHIFT": packing.shift, "GROUP": packing.group,
+    }  # fmt: skip
+    groups = -(-simd // packing.group)
+    latency = 2 + (packing.group - 1).bit_length() + (groups - 1).bit_length()
+    model = pipeline_model(
+        tmp_path,
+        "dot_pair",
+        parameters,
+        [("weight", simd * (2 * wbits + 1)), ("operand", simd * abits)],
+        StreamPort("out0_V", 2, Format(sum_bits, 0)),
+        latency,
+    )
+    given = run(model, fields([*columns, *[(a[:, s], abits) for s in range(simd)]]), count)
+    assert (given == np.einsum("ngs,ns->ng", w, a)).all()
+
+
+@pytest.mark.parametrize(
+    ("state", "candidate"),
+    [
+        (Format(8, 7, narrow=True), Format(8, 7, narrow=True)),
+        (Format(16, 15, narrow=True), Format(9, 8, narrow=True)),
+        (Format(4, 3), Format(10, 9, narrow=True)),
+    ],
+)
+def test_blend_equals_the_oracle(tmp_path: Path, state: Format, candidate: Format) -> None:
+    gate, pre = Format(8, 7, signed=False), Format(4, 1)
+    layer = GruLayer(
+        GruFormats(Format(2, 0), state, gate, candidate, pre),
+        Reset.BEFORE,
+        None,
+        np.zeros((3, 1), dtype=np.int64),
+        np.zeros(3, dtype=np.int64),
+        None,
+        activation_table(Activation.SIGMOID, pre, gate),
+        activation_table(Activation.TANH, pre, candidate),
+    )
+    rng = np.random.default_rng(4)
+    z = rng.integers(0, 129, 5000)
+    n = rng.integers(candidate.min_code, candidate.max_code + 1, 5000)
+    h = rng.integers(state.min_code, state.max_code + 1, 5000)
+    common = max(state.frac, candidate.frac)
+    parameters = {
+        "HBITS": state.bits, "CBITS": candidate.bits, "GBITS": 8, "GFRAC": 7,
+        "HSHIFT": common - state.frac, "NSHIFT": common - candidate.frac,
+        "STATE_SHIFT": common + 7 - state.frac, "STATE_NARROW": int(state.narrow),
+    }  # fmt: skip
+    ports = [("z", 8), ("n", candidate.bits), ("h", state.bits)]
+    model = pipeline_model(
+        tmp_path, "gru_blend", parameters, ports, StreamPort("out0_V", 1, state), latency=5
+    )
+    given = run(model, fields([(z, 8), (n, candidate.bits), (h, state.bits)]), len(z), stalls=0.2)
+    assert (given[:, 0] == layer.blend(z, n, h)).all()
