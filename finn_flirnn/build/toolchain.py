@@ -84,9 +84,9 @@ def prepare_finn(build_dir: Path) -> Toolchain:
 
     get_settings().finn_build_dir = build_dir  # settings that an earlier call has made stay cached
 
-    from finn_flirnn.sim import xsi
+    from finn_flirnn.sim.xsi import install
 
-    xsi.install()
+    install()
 
     from finn_flirnn.hwops.registration import register
 

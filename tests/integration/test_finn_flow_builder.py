@@ -136,13 +136,24 @@ def test_a_missing_vivado_is_a_reason_to_skip_with_a_remedy(
     assert "vivado and vitis_hls not found; install" in result.skipped[0].reason
 
 
-def test_a_7_series_board_gets_its_own_multiplier(made: Made, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("board", "multiplier"),
+    [
+        ("Pynq-Z2", Multiplier.DSP48E1),
+        ("KV260_SOM", Multiplier.DSP48E2),
+        ("Ultra96-V2", Multiplier.DSP48E2),
+        ("U250", Multiplier.DSP48E2),
+    ],
+)
+def test_each_board_gets_its_devices_multiplier(
+    made: Made, tmp_path: Path, board: str, multiplier: Multiplier
+) -> None:
     from qonnx.core.modelwrapper import ModelWrapper
     from qonnx.custom_op.registry import getCustomOp
 
-    result = run_finn_flow(made.model, tmp_path / "out", **SETTINGS | {"board": "Pynq-Z2"})
+    result = run_finn_flow(made.model, tmp_path / "out", **SETTINGS | {"board": board})
     nodes = ModelWrapper(str(result.model_path)).get_nodes_by_op_type("GRU_rtl")
-    assert {getCustomOp(node).multiplier for node in nodes} == {Multiplier.DSP48E1}
+    assert {getCustomOp(node).multiplier for node in nodes} == {multiplier}
 
 
 @pytest.mark.parametrize("under_pytest", [True, False])
