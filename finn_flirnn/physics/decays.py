@@ -127,8 +127,8 @@ def simulate(
 ) -> Decays:
     """Draw ``pixels`` decays from the prior of a preset; the same arguments give the same decays.
 
-    seed: an integer or several (for example of a run, an epoch and a part); see
-        ``numpy.random.SeedSequence``. Change single quantities with ``dataclasses.replace(preset, ...)``.
+    seed: an integer or several; see ``numpy.random.SeedSequence``. A large set is drawn in parts with
+        seeds (run, part): a decay with its truth takes about 2 kB. Change single quantities with ``dataclasses.replace(preset, ...)``.
     irf: a measured IRF in place of the preset's Gaussian; shifted and stretched by the same jitter.
 
     The noise-free peak is scaled to a uniform draw from ``peak_range``, the background added, and

@@ -4,23 +4,26 @@
 A model knows one time axis and one position of the IRF. ``resample_matrix`` carries an instrument's bins
 over: cumulative counts, linear within a bin, are read at the model's gate edges, shifted so that the
 two IRFs coincide, around the ring of the laser period. So counts are conserved, and gates may be wider
-than their step. What cannot be carried over stays a difference to the training data: the laser period,
+than their step. An IRF narrower than any of the training data is widened on the way, so that the model
+meets what it knows. What cannot be carried over stays a difference to the training data: the laser period,
 the shape of the IRF, and that resampled counts are no longer Poisson. Classical fits therefore
 take the instrument's own bins.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtr
 
 from finn_flirnn.numerics.fixed_point import Reals
 from finn_flirnn.physics.gates import GateGrid
 from finn_flirnn.physics.instruments import FlimImage
-from finn_flirnn.physics.irf import Irf
+from finn_flirnn.physics.irf import FWHM_PER_SIGMA, Irf
 from finn_flirnn.physics.irf_estimate import FEWEST_PHOTONS, IrfEstimate, estimate_irf
 from finn_flirnn.physics.presets import Preset
 
@@ -34,7 +37,9 @@ class PreparedImage:
 
     counts: (rows, columns, gates) float32 on the preset's gates, for the network. measured: (rows,
     columns, bins) photons on the instrument's bins, for classical fits, with ``grid``, ``used_gates`` and
-    ``irf``. photons: (rows, columns). mask: (rows, columns) true where there are enough photons.
+    ``irf``. blur_fwhm_ns: by how much ``counts`` were widened because the instrument's IRF is narrower than
+    any that the model was trained for. irf_is_too_wide: it is wider than any; lifetimes near its width
+    will be wrong. photons: (rows, columns). mask: (rows, columns) true where there are enough photons.
     """
 
     counts: npt.NDArray[np.float32]
@@ -42,6 +47,8 @@ class PreparedImage:
     grid: GateGrid
     used_gates: npt.NDArray[np.bool_]
     irf: IrfEstimate
+    blur_fwhm_ns: float
+    irf_is_too_wide: bool
     photons: npt.NDArray[np.int64]
     mask: npt.NDArray[np.bool_]
 
@@ -63,16 +70,30 @@ def prepare_image(
     irf = estimate_irf(decay, image.grid, image.used_gates)
     offset_ns = float(irf.irf.position_ns) - preset.irf_position_ns
     bridged = bridge_dead_gates(measured, image.grid, image.used_gates)
-    matrix = resample_matrix(image.grid, preset.grid, offset_ns)
+    blur_fwhm_ns = missing_width_ns(float(irf.irf.fwhm_ns), preset)
+    matrix = resample_matrix(image.grid, preset.grid, offset_ns, blur_fwhm_ns)
     return PreparedImage(
         counts=(bridged @ matrix).astype(np.float32),
         measured=measured,
         grid=image.grid,
         used_gates=image.used_gates,
         irf=irf,
+        blur_fwhm_ns=blur_fwhm_ns,
+        irf_is_too_wide=float(irf.irf.fwhm_ns) > preset.irf_fwhm_range_ns[1],
         photons=photons,
         mask=photons >= min_photons,
     )
+
+
+def missing_width_ns(fwhm_ns: float, preset: Preset) -> float:
+    """FWHM of the Gaussian that widens an IRF narrower than the preset's range to the middle of it, or 0.
+
+    >>> from finn_flirnn.physics.presets import PAPER135
+    >>> missing_width_ns(0.15, PAPER135), missing_width_ns(0.22, PAPER135)
+    (0.2, 0.0)
+    """
+    low, high = preset.irf_fwhm_range_ns
+    return math.sqrt((0.5 * (low + high)) ** 2 - fwhm_ns**2) if fwhm_ns < low else 0.0
 
 
 def bin_pixels(counts: npt.NDArray[Any], size: int) -> npt.NDArray[np.int64]:
@@ -136,12 +157,13 @@ def bridge_dead_gates(counts: npt.NDArray[Any], grid: GateGrid, used_gates: npt.
     return filled
 
 
-def resample_matrix(source: GateGrid, target: GateGrid, offset_ns: float) -> Reals:
+def resample_matrix(source: GateGrid, target: GateGrid, offset_ns: float, blur_fwhm_ns: float = 0.0) -> Reals:
     """Matrix (source bins, target gates) of the share of each bin that each gate receives.
 
     offset_ns: instrument time at which the target's gate 0 starts; times are taken modulo the source's
-    laser period. A period that the bins do not quite fill is closed by stretching the last bin.
-    ``counts @ matrix`` resamples. Each bin gives away all it has if the gates tile the period.
+    laser period. blur_fwhm_ns: counts are spread by a Gaussian of that FWHM, which widens the IRF. A
+    period that the bins do not quite fill is closed by stretching the last bin. ``counts @ matrix``
+    resamples. Each bin gives away all it has if the gates tile the period.
 
     Raises ValueError if the source's bins are not contiguous or cover less than 0.98 of the period, or
     if the target spans more than the period by over a gate.
@@ -164,8 +186,11 @@ def resample_matrix(source: GateGrid, target: GateGrid, offset_ns: float) -> Rea
             f"{period:.4g} ns; use a model with a shorter window"
         )
     edges = _ring_edges(source)
-    share = _share_before(edges, period, offset_ns + target.starts_ns + target.width_ns)
-    return np.asarray(share - _share_before(edges, period, offset_ns + target.starts_ns))
+    starts = offset_ns + target.starts_ns
+    sigma_ns = blur_fwhm_ns / FWHM_PER_SIGMA
+    before_end = _share_before(edges, period, starts + target.width_ns, sigma_ns)
+    # Rounding may leave -1e-14 where there is nothing; counts are not negative.
+    return np.maximum(before_end - _share_before(edges, period, starts, sigma_ns), 0.0)
 
 
 def _ring_edges(grid: GateGrid) -> Reals:
@@ -175,12 +200,25 @@ def _ring_edges(grid: GateGrid) -> Reals:
     return np.asarray(edges)
 
 
-def _share_before(edges: Reals, period: float, times: Reals) -> Reals:
-    """Share (bins, times) of each bin that lies before each time; whole turns of the ring count 1."""
+def _share_before(edges: Reals, period: float, times: Reals, sigma_ns: float) -> Reals:
+    """Share (bins, times) of each blurred bin that lies before each time; whole turns of the ring count 1."""
     turns, within = np.divmod(times, period)
-    width = np.diff(edges)
-    part = (within - edges[:-1, None]) / np.where(width > 0, width, 1.0)[:, None]
-    return np.asarray(np.where(width[:, None] > 0, np.clip(part, 0.0, 1.0) + turns, 0.0))
+    width = np.diff(edges)[:, None]
+    left = within - edges[:-1, None]
+    share = turns - 1.0
+    # The bin itself and, since blurring reaches across the ring's seam, the same bin a turn to either side.
+    for shift in (-period, 0.0, period):
+        area = _ramp(left + shift, sigma_ns) - _ramp(left + shift - width, sigma_ns)
+        share = share + np.divide(area, width, out=np.zeros_like(area), where=width > 0)
+    return np.asarray(np.where(width > 0, share, 0.0))
+
+
+def _ramp(times: Reals, sigma_ns: float) -> Reals:
+    """Integral of the step at 0, blurred by a Gaussian: max(t, 0) without blur."""
+    if sigma_ns == 0:
+        return np.maximum(times, 0.0)
+    u = times / sigma_ns
+    return np.asarray(sigma_ns * (u * ndtr(u) + np.exp(-0.5 * u * u) / np.sqrt(2 * np.pi)))
 
 
 def phasor(counts: npt.NDArray[Any], grid: GateGrid, irf: Irf) -> tuple[Reals, Reals]:

@@ -96,11 +96,11 @@ def test_normalised_counts_lie_in_zero_to_one_and_forget_the_scale(counts: np.nd
 
 
 @settings(max_examples=60, deadline=None)
-@given(grids(tiling=True), st.integers(2, 300), st.floats(-100, 100))
-def test_resampling_conserves_counts(source: GateGrid, gates: int, offset: float) -> None:
+@given(grids(tiling=True), st.integers(2, 300), st.floats(-100, 100), st.sampled_from([0.0, 0.1, 0.6]))
+def test_resampling_conserves_counts(source: GateGrid, gates: int, offset: float, blur: float) -> None:
     step = source.laser_period_ns / gates
     target = GateGrid(gates, step, step, source.laser_period_ns)
-    matrix = resample_matrix(source, target, offset)
+    matrix = resample_matrix(source, target, offset, blur)
     assert matrix.min() >= -1e-9
     assert np.allclose(matrix.sum(axis=1), 1)
     # A flat background stays flat.

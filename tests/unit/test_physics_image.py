@@ -14,6 +14,7 @@ from finn_flirnn.physics.image import (
     bin_pixels,
     bridge_dead_gates,
     bright_decay,
+    missing_width_ns,
     phasor,
     prepare_image,
     resample_matrix,
@@ -79,6 +80,23 @@ def test_resampled_decay_is_the_decay_that_the_model_s_gates_would_see(preset, p
     resampled = seen @ resample_matrix(fine, target, position - preset.irf_position_ns)
     # Linear interpolation within bins of 10 ps is the whole difference.
     assert np.abs(resampled - expected).max() < 1e-3 * expected.max()
+
+
+@pytest.mark.parametrize("position", [1.0, 0.02, 12.81])
+def test_blurred_decay_is_the_decay_of_a_wider_irf(position: float) -> None:
+    lifetimes = np.array([0.4, 2.0])
+    fine = GateGrid(1282, 0.01, 0.01, 12.82)
+    seen = gate_response(fine, EmgIrf(position, 0.15), lifetimes)
+    target = GateGrid(135, 0.09, 0.09, 12.82)
+    expected = gate_response(target, EmgIrf(1.8, 0.25), lifetimes)
+    matrix = resample_matrix(fine, target, position - 1.8, blur_fwhm_ns=0.2)
+    assert np.abs(seen @ matrix - expected).max() < 1e-3 * expected.max()
+
+
+@pytest.mark.parametrize(("fwhm", "widened"), [(0.1, True), (0.199, True), (0.2, False), (0.28, False)])
+def test_only_irfs_narrower_than_the_training_are_widened(fwhm: float, widened: bool) -> None:
+    missing = missing_width_ns(fwhm, PAPER135)
+    assert np.hypot(fwhm, missing) == pytest.approx(0.25 if widened else fwhm)
 
 
 @pytest.mark.parametrize(
@@ -158,6 +176,7 @@ def test_prepared_image_has_its_irf_where_the_model_expects_it() -> None:
     half = [np.interp(0.5, d[15:22] / d.max(), np.arange(15, 22)) for d in (total, ideal)]
     assert half[0] == pytest.approx(half[1], abs=0.33)
     assert prepared.measured.sum() == image.counts.sum()
+    assert prepared.blur_fwhm_ns == 0 and not prepared.irf_is_too_wide
     assert np.array_equal(prepared.photons, prepared.measured.sum(axis=2))
     assert np.array_equal(prepared.mask, prepared.photons >= 15_000) and 0 < prepared.mask.mean() < 1
 
