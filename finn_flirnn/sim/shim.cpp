@@ -289,10 +289,11 @@ int32_t run_streams(Simulation& sim, FlirnnStream* streams, FlirnnRun& run) {
         ++cycle;
         if (all) {
             if (reset_due) return DONE_BEFORE_RESET;
-            if (!run.exact || quiet++ >= run.quiet_cycles) {
+            if (!run.exact || quiet == run.quiet_cycles) {
                 cycle -= quiet;
                 return DONE;
             }
+            ++quiet;
             continue;
         }
         idle = any ? 0 : idle + 1;

@@ -205,5 +205,5 @@ def test_an_input_that_no_stream_drives_is_refused() -> None:
         (StreamPort("in0_V", 5, fmt),),
         (StreamPort("out0_V", 5, fmt),),
     )
-    with pytest.raises(ToolError, match="input in1_V_TDATA of wide_adder belongs to no stream"):
+    with pytest.raises(ToolError, match="input in1_V_TVALID of wide_adder belongs to no stream"):
         build_model(module)
