@@ -23,7 +23,9 @@ def mvu_latency(simd: int, packing: Packing, rows: int) -> int:
     return 1 + dot + 1 + FIFO_LATENCY
 
 
-def gru_step_cycles(layer: GruLayer, folding: GruFolding, multiplier: Multiplier = Multiplier.DSP48E2) -> int:
+def gru_step_cycles(
+    layer: GruLayer, folding: GruFolding, multiplier: Multiplier = Multiplier.DSP48E2
+) -> int:
     """Cycles in which all lanes advance by one step: their work, or the ring's latency if that is longer."""
     nf, sf = layer.hidden // folding.pe, layer.hidden // folding.simd
     work = folding.lanes * gru_lane_step_cycles(layer, folding)
@@ -67,7 +69,9 @@ def _ring_latency(layer: GruLayer, folding: GruFolding, multiplier: Multiplier) 
         product = mvu_latency(folding.simd, packing, 3 * folding.pe)
         return product + parts - 1 + CELL_LATENCY["after"] + home
     nf = layer.hidden // folding.pe
-    first = mvu_latency(folding.simd, packing, 2 * folding.pe) + CELL_LATENCY["reset"] + FIFO_LATENCY + widen
+    first = (
+        mvu_latency(folding.simd, packing, 2 * folding.pe) + CELL_LATENCY["reset"] + FIFO_LATENCY + widen
+    )
     second = mvu_latency(folding.simd, packing, folding.pe) + CELL_LATENCY["candidate"]
     return first + 2 * (parts - 1) + (nf - 1) * sf + second + home
 

@@ -9,6 +9,7 @@ with synthesis.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 from finn_flirnn.codegen.cycles import CELL_LATENCY
 from finn_flirnn.codegen.dense import dense_parameters
@@ -74,9 +75,8 @@ def rom_resources(width: int, depth: int, reuse: float = 1.0) -> Resources:
 
 
 def _blocks(width: int, depth: int) -> float:
-    halves_wide = -(-width // BLOCK_WIDTH)
-    by_bits = -(-(-(-width // halves_wide)) * depth // BLOCK_BITS)
-    return 0.5 * halves_wide * max(1, by_bits)
+    columns = ceil(width / BLOCK_WIDTH)
+    return 0.5 * columns * ceil(ceil(width / columns) * depth / BLOCK_BITS)
 
 
 def delay_resources(width: int, cycles: int) -> Resources:
@@ -181,11 +181,14 @@ def estimate_gru(
         )  # fmt: skip
     unit = _unit_after(p) if after else _unit_before(p)
     columns = 4 if after else 3
-    tables = rom_resources(p["GBITS"], 1 << p["PBITS"]).times(2) + rom_resources(p["CBITS"], 1 << p["PBITS"])
+    tables = rom_resources(p["GBITS"], 1 << p["PBITS"]).times(2) + rom_resources(
+        p["CBITS"], 1 << p["PBITS"]
+    )
     word, part = folding.simd * p["HBITS"], p["CELL"] * p["HBITS"]
     total += (unit + tables).times(p["CELL"]) + rom_resources(columns * p["CELL"] * p["BIAS"], groups)
     total += fifo_resources(word, 4 * sf + 16) + Resources(lut=word, ff=word)  # hold
-    total += fifo_resources(word, folding.lanes * sf) + fifo_resources(part, 4) + Resources(ff=2 * word)  # sink
+    total += fifo_resources(word, folding.lanes * sf) + fifo_resources(part, 4)  # sink
+    total += Resources(ff=2 * word)
     total += Resources(lut=word + 60, ff=60)  # source, counters
     if after:
         return total + _pipeline_out(part, CELL_LATENCY["after"], CELL_LATENCY["after"] + 4)

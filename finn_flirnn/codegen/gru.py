@@ -23,7 +23,9 @@ def gru_packing(layer: GruLayer, folding: GruFolding, multiplier: Multiplier) ->
     return recurrent, choose_packing(multiplier, f.weight_ih, f.input, folding.input_simd)
 
 
-def gru_parameters(layer: GruLayer, steps: int, folding: GruFolding, multiplier: Multiplier) -> dict[str, int]:
+def gru_parameters(
+    layer: GruLayer, steps: int, folding: GruFolding, multiplier: Multiplier
+) -> dict[str, int]:
     """Parameters of rtl/gru_after.sv or rtl/gru_before.sv: sizes, widths, shifts."""
     f, frac = layer.formats, layer.formats.product_frac
     inputs = layer.inputs
@@ -78,7 +80,11 @@ def gru_parameters(layer: GruLayer, steps: int, folding: GruFolding, multiplier:
         "PACK_GROUP_X": packing_x.group,
     }
     if layer.reset is Reset.AFTER:
-        parameters |= {"U_ALIGN": wide - frac, "RV_ALIGN": wide - rv_frac, "A_SHIFT": wide - f.preactivation.frac}
+        parameters |= {
+            "U_ALIGN": wide - frac,
+            "RV_ALIGN": wide - rv_frac,
+            "A_SHIFT": wide - f.preactivation.frac,
+        }
     return parameters
 
 
@@ -96,7 +102,9 @@ def emit_gru(
     """
     folding.check(layer.hidden, layer.inputs)
     if layer.formats.preactivation.narrow:
-        raise ValueError(f"preactivation={layer.formats.preactivation} must not be narrow; set narrow=False")
+        raise ValueError(
+            f"preactivation={layer.formats.preactivation} must not be narrow; set narrow=False"
+        )
     if steps < 1:
         raise ValueError(f"steps={steps} must be at least 1")
     f = layer.formats
@@ -144,7 +152,8 @@ def _memories(
     packing_h, packing_x = gru_packing(layer, folding, multiplier)
 
     def rows(gates: tuple[int, ...], units: int) -> list[list[int]]:
-        return [[g * size + u for u in range(start, start + units) for g in gates] for start in range(0, size, units)]
+        folds = range(0, size, units)
+        return [[g * size + u for u in range(start, start + units) for g in gates] for start in folds]
 
     def weights(suffix: str, gates: tuple[int, ...], recurrent: bool) -> Rom:
         if recurrent:

@@ -13,7 +13,7 @@ BLOCK_DEPTH = 128
 
 _STYLE_BLOCK = 'rom_style = "block"'
 _STYLE_LOGIC = "logic_block"
-"""Yosys' attribute; Vivado puts shallow memories into LUTs by itself. Yosys refuses "distributed" for a ROM."""
+"""Yosys' attribute; it refuses "distributed" for a ROM. Vivado puts shallow memories into LUTs by itself."""
 
 _ROM = """// SPDX-License-Identifier: BSD-3-Clause
 // Generated. $depth words of $width bits; answers an address one cycle later.

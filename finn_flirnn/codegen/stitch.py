@@ -109,13 +109,17 @@ def _check_links(
         ends = [getattr(link, side) for link in links]
         for end in ends:
             if end not in ports:
-                raise ValueError(f"link {side} {end} is not a port of the design; choose from {list(ports)}")
+                raise ValueError(
+                    f"link {side} {end} is not a port of the design; choose from {list(ports)}"
+                )
             if ends.count(end) > 1:
                 raise ValueError(f"link {side} {end} is linked {ends.count(end)} times; link it once")
     for link in links:
         given, wanted = sources[link.source].format, targets[link.target].format
         if given != wanted:
-            raise ValueError(f"link {link.source} -> {link.target} joins {given} to {wanted}; make them equal")
+            raise ValueError(
+                f"link {link.source} -> {link.target} joins {given} to {wanted}; make them equal"
+            )
 
 
 def _signal(key: tuple[str, str]) -> str:

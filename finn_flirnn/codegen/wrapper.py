@@ -83,7 +83,9 @@ def write_module(
             unused.append(f"{port.name}_TDATA[{port.padded_bits - 1}:{port.bits}]")
     for prefix, width in unused_inputs:
         declarations.append(f"  logic {prefix}_rdy;")
-        connections.append(f"      .{prefix}_dat({width}'h0), .{prefix}_vld(1'b0), .{prefix}_rdy({prefix}_rdy),")
+        connections.append(
+            f"      .{prefix}_dat({width}'h0), .{prefix}_vld(1'b0), .{prefix}_rdy({prefix}_rdy),"
+        )
         unused.append(f"{prefix}_rdy")
     for memory in memories:
         rom, prefix, copies = memory.rom, memory.prefix, memory.copies

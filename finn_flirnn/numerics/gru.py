@@ -136,7 +136,9 @@ class GruLayer:
         f = self.formats
         if self.weight_ih is None or f.input is None or f.weight_ih is None:
             return np.broadcast_to(self.bias_ih, (*x.shape[:-1], 3 * self.hidden))
-        return align(matvec(self.weight_ih, x), f.weight_ih.frac + f.input.frac, f.product_frac) + self.bias_ih
+        return (
+            align(matvec(self.weight_ih, x), f.weight_ih.frac + f.input.frac, f.product_frac) + self.bias_ih
+        )
 
     def step(self, u: Codes, h: Codes) -> Codes:
         """One step. u: (batch, 3H) from ``input_products``; h: (batch, H) -> next h (batch, H)."""
@@ -172,9 +174,7 @@ class GruLayer:
         gates = self.gate_table[requantise(a, self.formats.product_frac, self.formats.preactivation)]
         return gates[:, : self.hidden], gates[:, self.hidden :]
 
-    def run(
-        self, x: Codes | None, steps: int, h0: Codes | None = None, batch: int | None = None
-    ) -> Codes:
+    def run(self, x: Codes | None, steps: int, h0: Codes | None = None, batch: int | None = None) -> Codes:
         """Run whole sequences.
 
         x: (batch, steps, I) input codes, or None for a layer without input.

@@ -8,7 +8,15 @@ import pytest
 
 from finn_flirnn.codegen import StreamPort
 from finn_flirnn.codegen.multiplier import Multiplier, choose_packing
-from finn_flirnn.numerics import Activation, Format, GruFormats, GruLayer, Reset, activation_table, requantise
+from finn_flirnn.numerics import (
+    Activation,
+    Format,
+    GruFormats,
+    GruLayer,
+    Reset,
+    activation_table,
+    requantise,
+)
 from tests.rtl.harness import fields, pipeline_model, run
 
 
@@ -58,8 +66,13 @@ def test_a_packed_multiplier_gives_both_products_of_all_8_bit_operands(
     a = np.concatenate([a, a])
     parameters = {"SIMD": 1, "WBITS": 8, "ABITS": 8, "SUM_BITS": 16, "SHIFT": packing.shift, "GROUP": 1}
     model = pipeline_model(
-        tmp_path, "dot_pair", parameters, [("weight", 17), ("operand", 8)], StreamPort("out0_V", 2, Format(16, 0)), 2
-    )  # fmt: skip
+        tmp_path,
+        "dot_pair",
+        parameters,
+        [("weight", 17), ("operand", 8)],
+        StreamPort("out0_V", 2, Format(16, 0)),
+        latency=2,
+    )
     words = fields([(low, 8), (high - (low < 0), 9), (a, 8)])
     given = run(model, words, len(words))
     assert (given == np.stack([low * a, high * a], axis=1)).all()

@@ -81,7 +81,11 @@ def test_dense_head_equals_oracle_under_stalls(
     expected = layer.run(x).reshape(-1, folding.pe)
     for seed, stalls in enumerate(STALLS):
         given = simulate(
-            model, {"in0_V": x.reshape(-1, folding.simd)}, {"out0_V": len(expected)}, stalls=stalls, seed=seed
+            model,
+            {"in0_V": x.reshape(-1, folding.simd)},
+            {"out0_V": len(expected)},
+            stalls=stalls,
+            seed=seed,
         )
         assert (given.outputs["out0_V"] == expected).all()
 
