@@ -46,6 +46,13 @@ LAYOUT_OPS = (
     "Gather",
 )
 """Operators that leave a constant's values on its quantiser's grid."""
+POINTWISE_OPS = frozenset(
+    """Abs Acos Acosh Add And Asin Asinh Atan Atanh Cast Ceil Celu Clip Cos Cosh Div Elu Equal Erf Exp
+    Floor Gather Gelu Greater GreaterOrEqual HardSigmoid HardSwish Identity LeakyRelu Less LessOrEqual Log
+    Max Mean Min Mish Mod Mul Neg Not Or PRelu Pow Reciprocal Relu Round Selu Sigmoid Sign Sin Sinh
+    Softplus Softsign Sqrt Sub Sum Tan Tanh ThresholdedRelu Where Xor""".split()
+)
+"""Operators that act on each element alone (Gather: as look-up in a table), so that a table can hold them."""
 FLOAT32_BITS = 24
 
 
@@ -380,6 +387,8 @@ def _pure_symbols(value: Value) -> list[int] | None:
 
 def _compose(node: NodeProto, inputs: list[Value | None]) -> Function | None:
     """The node as a function of one symbol an element, if its inputs are that and single numbers."""
+    if node.op_type not in POINTWISE_OPS or node.domain not in ("", "ai.onnx"):
+        return None
     functions = [value.function for value in inputs if isinstance(value, Signals)]
     first = functions[0]
     if first is None or any(f is None or f.sources != first.sources for f in functions):

@@ -17,7 +17,7 @@ class FixBatch(Transformation):  # type: ignore[misc]
     before: x (batch, T, I) -> ... -> y (batch, T, O)
     after:  x (4, T, I)     -> ... -> y (4, T, O)
 
-    Raises ValueError if the model's batch is fixed at another number.
+    A model without symbolic dimensions stays as it is. Raises ValueError if its inputs have several.
     """
 
     def __init__(self, batch: int) -> None:
@@ -28,14 +28,12 @@ class FixBatch(Transformation):  # type: ignore[misc]
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         """One pass."""
-        leading = [value.type.tensor_type.shape.dim[0] for value in model.graph.input]
-        fixed = {dim.dim_value for dim in leading if not dim.dim_param}
-        if fixed - {self.batch}:
+        dims = [dim for value in model.graph.input for dim in value.type.tensor_type.shape.dim]
+        symbols = {dim.dim_param for dim in dims if dim.dim_param}
+        if len(symbols) > 1:
             raise ValueError(
-                f"the model has the fixed batch {sorted(fixed)}, not {self.batch}; "
-                "export it with that batch or any"
+                f"the inputs have several symbolic dimensions, {sorted(symbols)}; leave open only the batch"
             )
-        symbols = {dim.dim_param for dim in leading if dim.dim_param}
         for dim in _dimensions(model.graph):
             if dim.dim_param in symbols:
                 dim.dim_value = self.batch

@@ -99,6 +99,15 @@ def format_of(model: ModelWrapper, name: str) -> Format | None:
     return None
 
 
+def shape_of(model: ModelWrapper, name: str) -> list[int] | None:
+    """The shape of a tensor, followed back through nodes that keep it; None if unknown."""
+    shape = model.get_tensor_shape(name)
+    node = model.find_producer(name)
+    if shape is None and node is not None and (is_quant(node) or node.op_type in ("Identity", "Cast")):
+        return shape_of(model, node.input[0])
+    return shape
+
+
 def power_of_two(factor: Array) -> int | None:
     """The exponent if a constant is one power of two."""
     if factor.size != 1:
@@ -138,7 +147,11 @@ class LayerWriter:
 
     def codes(self, tensor: str, fmt: Format, *, swap: bool, role: str) -> str:
         """Real values -> integer codes with a leading 1; ``swap``: (C, T, .) -> (1, T, C, .)."""
-        shape = self.model.get_tensor_shape(tensor)
+        shape = shape_of(self.model, tensor)
+        if shape is None:
+            raise ConversionError(
+                self.name, f"the shape of {tensor} must be known; apply qonnx's InferShapes"
+            )
         value = self._scaled(tensor, shape, 2.0**fmt.frac, f"{role}_codes", fmt)
         value = self._axis("Unsqueeze", value, [1, *shape], f"{role}_group", fmt)
         return self._swapped(value, [1, *shape], f"{role}_steps", fmt) if swap else value

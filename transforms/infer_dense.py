@@ -18,6 +18,7 @@ from finn_flirnn.transforms.graph_edit import (
     constant_of,
     format_of,
     is_hardware,
+    shape_of,
 )
 from finn_flirnn.transforms.quantiser import is_quant, quant_format
 
@@ -54,7 +55,7 @@ def _convert(model: ModelWrapper, node: NodeProto) -> None:
     states = _before_casts(model, node.input[0])
     found = constant_of(model, node.input[1], opset)
     input_format = format_of(model, states)
-    shape = model.get_tensor_shape(states)
+    shape = shape_of(model, states)
     if found is None or found[1] is None or found[0].ndim != 2:
         raise ConversionError(
             label(node), "its weights must be a constant matrix from a Quant node; quantise it"

@@ -15,7 +15,7 @@ from finn_flirnn.hwops.attributes import gru_attributes
 from finn_flirnn.numerics import GruLayer
 from finn_flirnn.transforms.cell_match import match_gru
 from finn_flirnn.transforms.conversion_error import ConversionError, label
-from finn_flirnn.transforms.graph_edit import LayerWriter, check_opset, format_of
+from finn_flirnn.transforms.graph_edit import LayerWriter, check_opset, format_of, shape_of
 from finn_flirnn.transforms.onnx_values import attributes_of, initialisers_of
 
 
@@ -116,8 +116,8 @@ def _read(model: ModelWrapper, node: NodeProto) -> _Scan:
             "its last state or its sequence",
         )
     sequence = used[0] != node.output[0]
-    state_shape = model.get_tensor_shape(node.input[0]) or _body_shape(body.input[0])
-    shape = model.get_tensor_shape(node.input[1])
+    state_shape = shape_of(model, node.input[0]) or _body_shape(body.input[0])
+    shape = shape_of(model, node.input[1])
     time_in = attributes.get("scan_input_axes", [0])[0] % max(len(shape or [0]), 1)
     time_out = attributes.get("scan_output_axes", [0])[0] % 3
     if not state_shape or len(state_shape) != 2 or state_shape[0] < 1:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
-from onnx import ModelProto
+from onnx import ModelProto, inliner, shape_inference
 
 from finn_flirnn.numerics import Codes, Format, Reals
 
@@ -63,6 +63,15 @@ class QonnxExecutor:
 def execute_qonnx(model: ModelProto | Path | str, *inputs: npt.ArrayLike, threads: int = 2) -> Reals:
     """Execute a model once: real inputs in the model's order -> real output, float64."""
     return QonnxExecutor(model, threads).run(*inputs).astype(np.float64)
+
+
+def without_functions(model: ModelProto) -> ModelProto:
+    """The model with Quant written out, as qonnx's ``execute_onnx`` needs it, with a fixed batch.
+
+    qonnx hands each Scan to onnxruntime alone, where Quant in its body is unknown.
+    """
+    inlined = inliner.inline_local_functions(model)
+    return shape_inference.infer_shapes(inlined, check_type=True, strict_mode=True)
 
 
 def codes_of(values: npt.ArrayLike, fmt: Format) -> Codes:
