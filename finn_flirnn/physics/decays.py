@@ -128,7 +128,8 @@ def simulate(
     """Draw ``pixels`` decays from the prior of a preset; the same arguments give the same decays.
 
     seed: an integer or several; see ``numpy.random.SeedSequence``. A large set is drawn in parts with
-        seeds (run, part): a decay with its truth takes about 2 kB. Change single quantities with ``dataclasses.replace(preset, ...)``.
+        seeds (run, part): a decay with its truth takes about 2 kB. Change single
+        quantities with ``dataclasses.replace(preset, ...)``.
     irf: a measured IRF in place of the preset's Gaussian; shifted and stretched by the same jitter.
 
     The noise-free peak is scaled to a uniform draw from ``peak_range``, the background added, and
