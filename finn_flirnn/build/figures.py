@@ -101,7 +101,7 @@ def _hexbin(axes: Axes, truth: Reals, predicted: Reals, limit: float) -> None:
     axes.hexbin(
         truth, shown, gridsize=48, extent=(0, limit, 0, limit), bins="log", mincnt=1, cmap="viridis", lw=0.1
     )
-    axes.plot([0, limit], [0, limit], color="white", lw=0.8)
+    axes.plot([0, limit], [0, limit], color=GREY, lw=0.8)
     axes.set(xlim=(0, limit), ylim=(0, limit), aspect="equal")
 
 

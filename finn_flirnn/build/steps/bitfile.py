@@ -8,6 +8,7 @@ import shutil
 from finn_flirnn.build.config import Flow
 from finn_flirnn.build.context import BuildContext
 from finn_flirnn.build.errors import BuildError, StepSkipped
+from finn_flirnn.build.pipeline import STAGING
 from finn_flirnn.build.steps.convert import run_flow
 from finn_flirnn.build.toolchain import find_tools
 
@@ -23,7 +24,7 @@ def run(context: BuildContext) -> None:
         if context.config.flow is Flow.VIVADO:
             raise BuildError(f'"flow": "vivado" needs Vivado, but {missing}')
         raise StepSkipped(f"{missing}, then build again with --resume")
-    scratch = context.output / ".staging" / "vivado"
+    scratch = context.output / STAGING / "vivado"
     run_flow(context, scratch, vivado=True)
     for suffix in SUFFIXES:
         found = sorted(scratch.rglob(f"*{suffix}"))

@@ -12,14 +12,16 @@ from finn_flirnn.build.context import BuildContext
 from finn_flirnn.build.files import write_json
 from finn_flirnn.build.finn_flow import run_finn_flow
 from finn_flirnn.build.finn_result import FinnFlowResult
+from finn_flirnn.build.pipeline import STAGING
+from finn_flirnn.build.portable_onnx import copy_portable
 
 
 def run(context: BuildContext) -> None:
     """Write the model's stages to model/, and what FINN found of layers and streams to a part."""
-    scratch = context.output / ".staging" / "finn"
+    scratch = context.output / STAGING / "finn"
     result = run_flow(context, scratch, vivado=False)
     for path in (*result.stages, result.parent_path):
-        shutil.copyfile(path, context.make(f"model/{path.name}"))
+        copy_portable(path, context.make(f"model/{path.name}"), scratch, result.model_path.name)
     found = {
         "layers": [
             {

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""``finn-flirnn image``: lifetimes of an instrument's image by a built accelerator."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tifffile
+
+from finn_flirnn.build.errors import MismatchError, UsageError
+from finn_flirnn.build.files import publish, read_json_file, write_json
+from finn_flirnn.build.hardware_check import first_difference, network_trial, run_trial
+from finn_flirnn.build.image_figure import lifetime_map
+from finn_flirnn.build.manifest import FILE_NAME as MANIFEST
+from finn_flirnn.build.network_file import FILE_NAME as NETWORK
+from finn_flirnn.build.network_file import load_network
+from finn_flirnn.build.pipeline import STAGING
+from finn_flirnn.build.progress import Progress
+from finn_flirnn.build.rtl_files import load_module
+from finn_flirnn.numerics import Codes, Reals, Seq2SeqNetwork
+from finn_flirnn.physics.fit import fit_decays
+from finn_flirnn.physics.image import PreparedImage, prepare_image
+from finn_flirnn.physics.instruments import read_image
+from finn_flirnn.physics.lifetimes import Lifetimes, lifetimes_from_sfd
+from finn_flirnn.physics.preprocess import normalise
+from finn_flirnn.physics.presets import preset_by_name
+from finn_flirnn.physics.sample_data import SAMPLES, sample_path
+from finn_flirnn.sim import build_model
+
+MAPS = ("tau_m_ns", "tau_i_ns", "tau1_ns", "tau2_ns", "amplitude_fraction")
+"""The maps that are written, one TIFF each; NaN where there are too few photons."""
+CLOSE_NS = 0.1
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Mean lifetimes of the network against those of the maximum-likelihood fit, over the mask."""
+
+    pixels: int
+    median_network_ns: float
+    median_fit_ns: float
+    median_difference_ns: float
+    mean_absolute_difference_ns: float
+    correlation: float
+    within_100_ps: float
+
+    @classmethod
+    def of(cls, network_ns: Reals, fit_ns: Reals) -> Agreement:
+        """Compare (pixels,) lifetimes."""
+        difference = network_ns - fit_ns
+        varied = network_ns.std() > 0 and fit_ns.std() > 0
+        return cls(
+            pixels=len(difference),
+            median_network_ns=float(np.median(network_ns)),
+            median_fit_ns=float(np.median(fit_ns)),
+            median_difference_ns=float(np.median(difference)),
+            mean_absolute_difference_ns=float(np.abs(difference).mean()),
+            correlation=float(np.corrcoef(network_ns, fit_ns)[0, 1]) if varied else 0.0,
+            within_100_ps=float((np.abs(difference) <= CLOSE_NS).mean()),
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"{self.pixels:,} pixels: median {self.median_network_ns:.3f} ns, fit {self.median_fit_ns:.3f}; "
+            f"mean absolute difference {self.mean_absolute_difference_ns:.3f} ns, correlation "
+            f"{self.correlation:.3f}, {100 * self.within_100_ps:.0f} % within {CLOSE_NS:g} ns"
+        )
+
+
+def run_image(file: str, build: Path, binning: int, rtl_pixels: int, output: Path | None) -> None:
+    """Compute, write and print.
+
+    file: a .ptu or .sdt file, or the name of a sample. build: output folder of a build. binning: pixels
+    joined on each side. rtl_pixels: how many pixels also run through the simulated hardware.
+    Raises UsageError for a file or a build that is not there, ValueError for an image that cannot be
+    read or does not suit the model, MismatchError if hardware and integer model differ.
+    """
+    if rtl_pixels < 0:
+        raise UsageError(f"--rtl {rtl_pixels} must not be negative; give the number of pixels to simulate")
+    network, info = _built(build)
+    path = _find_file(file)
+    progress = Progress()
+    preset = preset_by_name(info["preset"])
+    progress.say(f"reading {path}")
+    prepared = prepare_image(read_image(path), preset, binning)
+    if not prepared.mask.any():
+        raise UsageError(f"no pixel has enough photons at --binning {binning}; join more pixels")
+    if prepared.irf_is_too_wide:
+        progress.say(
+            f"note: the instrument's response, {prepared.irf.irf.fwhm_ns:.2f} ns wide, is wider than any that "
+            f"the model was trained for; lifetimes near that width will be wrong"
+        )
+    codes = network.input_format.quantise(normalise(prepared.counts[prepared.mask]))[:, :, np.newaxis]
+    progress.say(f"integer model: {len(codes):,} pixels of {prepared.mask.size:,}")
+    sfd = network.output_format.dequantise(network.run(codes))
+    found = lifetimes_from_sfd(sfd, preset.gate_step_ns)
+    hardware = _simulate(build, network, codes, rtl_pixels, progress) if rtl_pixels else None
+    progress.say("maximum-likelihood fit")
+    fit = fit_decays(
+        prepared.measured[prepared.mask], prepared.grid, prepared.irf.irf, used_gates=prepared.used_gates
+    )
+    agreement = Agreement.of(found.tau_m_ns, fit.lifetimes.tau_m_ns)
+    summary = {
+        "file": path.name,
+        "binning": binning,
+        "irf_fwhm_ns": float(prepared.irf.irf.fwhm_ns),
+        "irf_is_too_wide": bool(prepared.irf_is_too_wide),
+        "agreement_with_fit": vars(agreement),
+        "rtl": hardware,
+    }
+    folder = (output or build / "image" / path.stem).resolve()
+    _write(folder, prepared, found, fit.lifetimes, summary)
+    progress.say(f"mean lifetimes against the fit: {agreement}")
+    progress.say(f"maps, lifetime_map.png and image.json are in {folder}")
+
+
+def _built(build: Path) -> tuple[Seq2SeqNetwork, dict[str, Any]]:
+    if not (build / MANIFEST).is_file() or not (build / "model" / NETWORK).is_file():
+        raise UsageError(f"--build {build} must be the output folder of a build; run finn-flirnn build first")
+    return load_network(build / "model" / NETWORK)
+
+
+def _find_file(file: str) -> Path:
+    if Path(file).is_file():
+        return Path(file)
+    if file in SAMPLES:
+        return sample_path(file)
+    raise UsageError(f"{file}: no such file; give a .ptu or .sdt file, or a sample: {', '.join(SAMPLES)}")
+
+
+def _simulate(
+    build: Path, network: Seq2SeqNetwork, codes: Codes, pixels: int, progress: Progress
+) -> dict[str, int]:
+    """Pixels spread over the image, through the build's own hardware."""
+    chosen = np.linspace(0, len(codes) - 1, min(pixels, len(codes))).astype(int)
+    progress.say(f"simulated hardware: {len(chosen)} pixels")
+    model = build_model(load_module((build / "rtl").resolve()))
+    lanes = int(read_json_file(build / MANIFEST)["config"]["lanes"])
+    trial = network_trial(network, codes[chosen], lanes)
+    outcome = run_trial(model, trial, pauses=True, seed=1)
+    if outcome.mismatches:
+        raise MismatchError(
+            f"hardware and integer model differ in {outcome.mismatches} of {outcome.codes} codes, "
+            f"{first_difference(outcome, trial)}"
+        )
+    progress.say(f"hardware equals the integer model: {outcome.codes:,} codes, 0 mismatches")
+    return {"pixels": len(chosen), "codes": outcome.codes, "mismatches": 0}
+
+
+def _write(
+    folder: Path, prepared: PreparedImage, found: Lifetimes, fit: Lifetimes, summary: dict[str, Any]
+) -> None:
+    """All files at once: below a staging folder first, then by rename."""
+    staging = folder / STAGING
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    try:
+        for name in MAPS:
+            tifffile.imwrite(staging / f"{name}.tif", _map(getattr(found, name), prepared.mask))
+        tifffile.imwrite(staging / "fit_tau_m_ns.tif", _map(fit.tau_m_ns, prepared.mask))
+        tifffile.imwrite(staging / "photons.tif", prepared.photons.astype(np.float32))
+        maps = {
+            "integer model": _map(found.tau_m_ns, prepared.mask),
+            "maximum-likelihood fit": _map(fit.tau_m_ns, prepared.mask),
+        }
+        lifetime_map(staging / "lifetime_map.png", maps, prepared.photons, summary["file"])
+        write_json(staging / "image.json", summary)
+        publish(staging, folder, set())
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _map(values: Reals, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """(pixels,) of the mask as an image (rows, columns), NaN elsewhere."""
+    image = np.full(mask.shape, np.nan, np.float32)
+    image[mask] = values
+    return image
