@@ -193,7 +193,7 @@ def fused_gru(layer: QuantGRU, x: Tensor | None, h0: Tensor | None, steps: int, 
     """
     if x is not None and x.requires_grad:
         raise ValueError("x must not require a gradient; the fused kernel has none for its input")
-    w_ih, w_hh, b_ih, b_hh = layer.quantised_parameters()
+    w_ih, w_hh, b_ih, b_hh = (None if p is None else p.float() for p in layer.quantised_parameters())
     if x is not None:
         x = layer.quantise_input(x)
     if h0 is not None and layer.quantised:
@@ -210,5 +210,5 @@ def fused_forward(model: Seq2SeqLite, x: Tensor) -> Tensor:
     state = fused_gru(model.encoder, x, None, model.steps, blocks)
     states = fused_gru(model.decoder, None, state, model.steps, blocks)
     weight, bias = model.head.quantised_parameters()
-    y = weight @ states + bias[:, None]
+    y = weight @ states + bias.to(states.dtype)[:, None]
     return model.head.output_quant(y) if model.quantised else y

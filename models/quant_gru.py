@@ -12,8 +12,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from finn_flirnn.models.quantisers import WeightQuantiser, activation_quantiser, bias_codes, quantise_bias
+from finn_flirnn.models.quantisers import (
+    WeightQuantiser,
+    activation_quantiser,
+    bias_codes,
+    exact_dtype,
+    quantise_bias,
+)
 from finn_flirnn.numerics import Activation, Format, GruFormats, GruLayer, Reset, activation_table
+from finn_flirnn.numerics.magnitude import gru_magnitude
 
 _Choice = TypeVar("_Choice", Activation, Reset)
 
@@ -84,8 +91,8 @@ class QuantGRU(nn.Module):
     sequence: forward returns every state (else the last).
 
     Weights are weight_ih (3H, I), weight_hh (3H, H), bias_ih (3H,), bias_hh (3H,). In training mode a
-    quantiser follows every smooth function, with straight-through gradients. In eval mode everything is
-    computed in double precision with the activation tables of ``numerics``: equal to ``to_layer()``.
+    quantiser follows every smooth function, with straight-through gradients. In eval mode every sum is
+    exact and the activations are the tables of ``numerics``: the result equals that of ``to_layer()``.
     Set ``quantised`` to False for the plain float layer on the same weights.
     """
 
@@ -217,21 +224,21 @@ class QuantGRU(nn.Module):
         Returns (batch, time, H), or (batch, H) if not ``sequence``. Raises ValueError.
         """
         steps, batch = self._check(x, h0, steps, batch)
-        dtype = self.weight_hh.dtype
-        w_ih, w_hh, b_ih, b_hh = (self._wide(p) for p in self.quantised_parameters())
+        dtype = self._dtype()
+        w_ih, w_hh, b_ih, b_hh = (None if p is None else p.to(dtype) for p in self.quantised_parameters())
         assert w_hh is not None and b_ih is not None
-        h = torch.zeros(batch, self.hidden_size, dtype=w_hh.dtype)
+        h = torch.zeros(batch, self.hidden_size, dtype=dtype)
         if h0 is not None:
-            h = self._quantise(self.state_quant, h0.to(w_hh.dtype))
+            h = self._quantise(self.state_quant, h0.to(dtype))
         u_all = None
         if x is not None and w_ih is not None:
-            u_all = self.quantise_input(x.to(w_hh.dtype)) @ w_ih.T + b_ih
+            u_all = self.quantise_input(x.to(dtype)) @ w_ih.T + b_ih
         states = []
         for t in range(steps):
             h = self._step(b_ih if u_all is None else u_all[:, t], h, w_hh, b_hh)
             if self.sequence:
                 states.append(h)
-        return (torch.stack(states, dim=1) if self.sequence else h).to(dtype)
+        return (torch.stack(states, dim=1) if self.sequence else h).to(self.weight_hh.dtype)
 
     def _step(self, u: Tensor, h: Tensor, w_hh: Tensor, b_hh: Tensor | None) -> Tensor:
         size = self.hidden_size
@@ -255,17 +262,17 @@ class QuantGRU(nn.Module):
         a = self._quantise(self.preactivation_quant, a)
         if self.quantised and not self.training:
             # the table, since torch's sigmoid may differ from numpy's in the last place and so at a tie
-            return values[(a * 2.0**self.quantisation.preactivation.frac).long()]
+            return values.to(a.dtype)[(a * 2.0**self.quantisation.preactivation.frac).long()]
         return self._quantise(quantiser, SMOOTH[function](a))
 
     def _quantise(self, quantiser: nn.Module, a: Tensor) -> Tensor:
         return cast(Tensor, quantiser(a)) if self.quantised else a
 
-    def _wide(self, parameter: Tensor | None) -> Tensor | None:
-        # double precision holds every sum of codes exactly; training makes do with float32
-        if parameter is None or self.training or not self.quantised:
-            return parameter
-        return parameter.double()
+    def _dtype(self) -> torch.dtype:
+        # training makes do with the parameters' own type
+        if self.training or not self.quantised:
+            return self.weight_hh.dtype
+        return exact_dtype(gru_magnitude(self.to_layer()))
 
     def _check(
         self, x: Tensor | None, h0: Tensor | None, steps: int | None, batch: int | None

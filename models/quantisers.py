@@ -28,6 +28,7 @@ from brevitas.quant.solver.act import ActQuantSolver
 from torch import Tensor, nn
 
 from finn_flirnn.numerics import Codes, Format
+from finn_flirnn.numerics.magnitude import FLOAT32_EXACT, FLOAT64_EXACT
 
 MAX_WEIGHT_FRAC = 24
 """Weights that are all smaller than 2**-(24 - bits + 1) get no finer grid than this."""
@@ -122,17 +123,25 @@ class WeightQuantiser(nn.Module):
 
 
 def quantise_bias(bias: Tensor, frac: int) -> Tensor:
-    """Values of a bias on the accumulator's grid, saturated at 32 bits, straight-through.
-
-    Computed in double precision; returned in the bias' own type.
-    """
+    """Values of a bias on the accumulator's grid, saturated at 32 bits, straight-through, in float64."""
     fmt = Format(BIAS_BITS, frac)
     codes = tensor_clamp_ste(
         round_ste(bias.double() * 2.0**frac),
         torch.tensor(float(fmt.min_code), dtype=torch.float64),
         torch.tensor(float(fmt.max_code), dtype=torch.float64),
     )
-    return (codes * fmt.scale).to(bias.dtype)
+    return codes * fmt.scale
+
+
+def exact_dtype(magnitude: int) -> torch.dtype:
+    """The fastest floating-point type in which sums of integers up to ``magnitude`` are exact."""
+    if magnitude <= FLOAT32_EXACT:
+        return torch.float32
+    if magnitude <= FLOAT64_EXACT:
+        return torch.float64
+    raise ValueError(
+        f"sums reach {magnitude}, beyond {FLOAT64_EXACT}, the exact range of float64; choose fewer bits"
+    )
 
 
 def bias_codes(bias: Tensor, frac: int) -> Codes:

@@ -15,8 +15,15 @@ import torch
 from torch import Tensor, nn
 
 from finn_flirnn.models.quant_gru import QuantGRU, gru_quantisation
-from finn_flirnn.models.quantisers import WeightQuantiser, activation_quantiser, bias_codes, quantise_bias
+from finn_flirnn.models.quantisers import (
+    WeightQuantiser,
+    activation_quantiser,
+    bias_codes,
+    exact_dtype,
+    quantise_bias,
+)
 from finn_flirnn.numerics import DenseLayer, Format, Seq2SeqNetwork
+from finn_flirnn.numerics.magnitude import dense_magnitude
 
 IGNORED_WEIGHTS = frozenset({"decoder.weight_ih"})
 """May be given, and is then checked and left out: the decoder's input is always zero."""
@@ -63,8 +70,10 @@ class QuantHead(nn.Module):
         if not self.quantised:
             return states @ weight.T + bias
         if self.training:
-            return self.output_quant(states @ weight.T + bias)
-        return self.output_quant(states.double() @ weight.double().T + bias.double()).to(states.dtype)
+            return self.output_quant(states @ weight.T + bias.to(states.dtype))
+        dtype = exact_dtype(dense_magnitude(self.to_layer()))
+        sums = states.to(dtype) @ weight.to(dtype).T + bias.to(dtype)
+        return self.output_quant(sums).to(states.dtype)
 
 
 class Seq2SeqLite(nn.Module):
