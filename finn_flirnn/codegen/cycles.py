@@ -14,7 +14,7 @@ CELL_LATENCY = {"after": 16, "reset": 9, "candidate": 10}
 
 
 def mvu_latency(simd: int, packing: Packing, rows: int) -> int:
-    """Cycles from a fold's last operand word to its first part at the output of rtl/mvu.sv."""
+    """Cycles from a fold's last operand word to its first part at the output of rtl/matrix_vector.sv."""
     if packing.active and rows > 1:
         groups = -(-simd // packing.group)
         dot = 2 + (packing.group - 1).bit_length() + (groups - 1).bit_length()

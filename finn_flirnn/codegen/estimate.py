@@ -85,14 +85,14 @@ def delay_resources(width: int, cycles: int) -> Resources:
 
 
 def requant_resources(in_bits: int, shift: int, out_bits: int) -> Resources:
-    """rtl/requant.sv: rounding adder, two comparisons, two registers."""
+    """rtl/round_saturate.sv: rounding adder, two comparisons, two registers."""
     scaled = max(in_bits, shift + 1, out_bits + shift) + 2 - max(shift, 0)
     return Resources(lut=scaled + max(shift, 0) + (scaled - out_bits) // 2 + out_bits, ff=scaled + out_bits)
 
 
 @dataclass(frozen=True)
 class MvuShape:
-    """Parameters of rtl/mvu.sv."""
+    """Parameters of rtl/matrix_vector.sv."""
 
     units: int
     gates: int
@@ -108,7 +108,7 @@ class MvuShape:
 
 
 def mvu_resources(m: MvuShape) -> Resources:
-    """rtl/mvu.sv with its weight memory."""
+    """rtl/matrix_vector.sv with its weight memory."""
     rows = m.units * m.gates
     pairs = rows // 2 if m.shift else 0
     singles = rows - 2 * pairs

@@ -62,7 +62,7 @@ def weight_words(
     """Words of a matrix-vector unit's weight memory, and their width.
 
     weight: (rows, columns) codes. rows_of_fold: for each fold, the rows that it computes in parallel.
-    Order of the words: fold, then column word (rtl/mvu.sv).
+    Order of the words: fold, then column word (rtl/matrix_vector.sv).
     """
     words = []
     width = 0

@@ -120,11 +120,8 @@ def shift_round(codes: Codes, shift: int) -> Codes:
     """
     if shift <= 0:
         return codes << -shift
-    floor = codes >> shift
-    rest = codes & ((1 << shift) - 1)
-    half = 1 << (shift - 1)
-    up = (rest > half) | ((rest == half) & ((floor & 1) == 1))
-    return floor + up
+    lowest_kept = (codes >> shift) & 1
+    return (codes + lowest_kept + ((1 << (shift - 1)) - 1)) >> shift
 
 
 def requantise(codes: Codes, frac: int, target: Format) -> Codes:

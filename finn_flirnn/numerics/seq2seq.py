@@ -56,7 +56,7 @@ class Seq2SeqNetwork:
         """Multiply-accumulates of the matrix products of one sequence."""
         return self.steps * (self.encoder.macs_per_step + self.decoder.macs_per_step + self.head.macs)
 
-    def run(self, x: Codes, chunk: int = 4096) -> Codes:
+    def run(self, x: Codes, chunk: int = 512) -> Codes:
         """x: (pixels, T, I) codes -> (pixels, T, O) codes, ``chunk`` pixels at a time."""
         parts = [self._run(x[i : i + chunk]) for i in range(0, len(x), chunk)]
         if not parts:

@@ -69,7 +69,7 @@ module dense #(
     assign i_rdy = word_rdy;
   end
 
-  mvu #(
+  matrix_vector #(
       .UNITS(PE), .GATES(1), .SIMD(SIMD), .NF(NF), .SF(SF), .CELL(PE), .WBITS(WBITS), .ABITS(ABITS),
       .ACC_BITS(ACC), .PACK_SHIFT(PACK_SHIFT), .PACK_GROUP(PACK_GROUP)
   ) u_mvu (
@@ -91,7 +91,7 @@ module dense #(
       sum <= $signed({{(SUM - ACC) {acc_q[p][ACC-1]}}, acc_q[p]})
           + $signed({{(SUM - BIAS) {bias_dat[p][BIAS-1]}}, bias_dat[p]});
     end
-    requant #(
+    round_saturate #(
         .IN_BITS(SUM), .SHIFT(SHIFT), .OUT_BITS(YBITS), .OUT_SIGNED(YSIGNED), .OUT_NARROW(YNARROW)
     ) u_requant (
         .clk(clk), .idat(sum), .odat(y[p])

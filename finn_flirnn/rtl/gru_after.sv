@@ -131,7 +131,7 @@ module gru_after #(
       .odat(x_sum), .ovld(x_sum_vld), .ordy(enter)
   );
 
-  mvu #(
+  matrix_vector #(
       .UNITS(PE), .GATES(3), .SIMD(SIMD), .NF(NF), .SF(SF), .CELL(CELL), .WBITS(WHBITS), .ABITS(HBITS),
       .ACC_BITS(HACC), .PACK_SHIFT(PACK_SHIFT_H), .PACK_GROUP(PACK_GROUP_H)
   ) u_recurrent (

@@ -141,7 +141,7 @@ module gru_before #(
       .odat(x_sum), .ovld(x_sum_vld), .ordy(enter)
   );
 
-  mvu #(
+  matrix_vector #(
       .UNITS(PE), .GATES(2), .SIMD(SIMD), .NF(NF), .SF(SF), .CELL(CELL), .WBITS(WHBITS), .ABITS(HBITS),
       .ACC_BITS(HACC), .PACK_SHIFT(PACK_SHIFT_H), .PACK_GROUP(PACK_GROUP_H)
   ) u_recurrent (
@@ -186,7 +186,7 @@ module gru_before #(
       .idat(gather_dat), .ivld(gather_vld), .irdy(gather_rdy),
       .odat(wide_dat), .ovld(wide_vld), .ordy(wide_rdy)
   );
-  mvu #(
+  matrix_vector #(
       .UNITS(PE), .GATES(1), .SIMD(SIMD), .NF(NF), .SF(SF), .CELL(CELL), .WBITS(WHBITS), .ABITS(HBITS),
       .ACC_BITS(HACC), .PACK_SHIFT(PACK_SHIFT_H), .PACK_GROUP(PACK_GROUP_H)
   ) u_candidate (

@@ -42,7 +42,7 @@ module gru_blend #(
         + $signed({{(EBITS - MBITS) {product[MBITS-1]}}, product});
   end
 
-  requant #(
+  round_saturate #(
       .IN_BITS(EBITS), .SHIFT(STATE_SHIFT), .OUT_BITS(HBITS), .OUT_SIGNED(1'b1), .OUT_NARROW(STATE_NARROW)
   ) u_state (
       .clk(clk), .idat(exact), .odat(odat)

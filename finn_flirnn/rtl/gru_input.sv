@@ -48,7 +48,7 @@ module gru_input #(
         assign operand[s] = {1'b0, codes[s]};
       end
     end
-    mvu #(
+    matrix_vector #(
         .UNITS(CELL), .GATES(3), .SIMD(XSIMD), .NF(GROUPS), .SF(XSF), .CELL(CELL), .WBITS(WXBITS),
         .ABITS(ABITS), .ACC_BITS(XACC), .PACK_SHIFT(PACK_SHIFT), .PACK_GROUP(PACK_GROUP)
     ) u_mvu (

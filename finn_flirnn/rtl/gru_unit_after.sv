@@ -60,9 +60,9 @@ module gru_unit_after #(
   );
 
   // cycles 4 and 5: pre-activation codes; cycle 6: gates
-  requant #(.IN_BITS(SUM), .SHIFT(P_SHIFT), .OUT_BITS(PBITS)) u_p_r (.clk(clk), .idat(a_r), .odat(gate_addr[0]));
-  requant #(.IN_BITS(SUM), .SHIFT(P_SHIFT), .OUT_BITS(PBITS)) u_p_z (.clk(clk), .idat(a_z), .odat(gate_addr[1]));
-  requant #(.IN_BITS(SUM), .SHIFT(P_SHIFT), .OUT_BITS(PBITS)) u_p_v (.clk(clk), .idat(v_n), .odat(v_p));
+  round_saturate #(.IN_BITS(SUM), .SHIFT(P_SHIFT), .OUT_BITS(PBITS)) u_p_r (.clk(clk), .idat(a_r), .odat(gate_addr[0]));
+  round_saturate #(.IN_BITS(SUM), .SHIFT(P_SHIFT), .OUT_BITS(PBITS)) u_p_z (.clk(clk), .idat(a_z), .odat(gate_addr[1]));
+  round_saturate #(.IN_BITS(SUM), .SHIFT(P_SHIFT), .OUT_BITS(PBITS)) u_p_v (.clk(clk), .idat(v_n), .odat(v_p));
 
   // cycle 7: r * v'; cycle 8: candidate's sum; cycles 9 and 10: its code; cycle 11: candidate
   logic [PBITS-1:0] v_p_q;
@@ -73,7 +73,7 @@ module gru_unit_after #(
     a_n <= ($signed({{(A - SUM) {u_n_q[SUM-1]}}, u_n_q}) <<< U_ALIGN)
         + ($signed({{(A - RV) {rv[RV-1]}}, rv}) <<< RV_ALIGN);
   end
-  requant #(.IN_BITS(A), .SHIFT(A_SHIFT), .OUT_BITS(PBITS)) u_p_n (.clk(clk), .idat(a_n), .odat(cand_addr));
+  round_saturate #(.IN_BITS(A), .SHIFT(A_SHIFT), .OUT_BITS(PBITS)) u_p_n (.clk(clk), .idat(a_n), .odat(cand_addr));
 
   // cycles 12 to 16: blend
   delay #(.WIDTH(GBITS), .CYCLES(5)) u_z_line (.clk(clk), .idat(gate_dat[1]), .odat(z_q));

@@ -37,7 +37,7 @@ module gru_unit_candidate #(
     u_q <= u_n;
     a_n <= u_q + ($signed({{(SUM - HACC) {v_q[HACC-1]}}, v_q}) <<< HALIGN);
   end
-  requant #(.IN_BITS(SUM), .SHIFT(P_SHIFT), .OUT_BITS(PBITS)) u_p (.clk(clk), .idat(a_n), .odat(cand_addr));
+  round_saturate #(.IN_BITS(SUM), .SHIFT(P_SHIFT), .OUT_BITS(PBITS)) u_p (.clk(clk), .idat(a_n), .odat(cand_addr));
   delay #(.WIDTH(GBITS), .CYCLES(5)) u_z_line (.clk(clk), .idat(z), .odat(z_q));
   delay #(.WIDTH(HBITS), .CYCLES(5)) u_h_line (.clk(clk), .idat(h), .odat(h_q));
   gru_blend #(

@@ -45,11 +45,11 @@ module gru_unit_reset #(
   );
 
   // cycles 4 and 5: pre-activation codes; cycle 6: gates; cycle 7: r * h; cycles 8 and 9: its code
-  requant #(.IN_BITS(SUM), .SHIFT(P_SHIFT), .OUT_BITS(PBITS)) u_p_r (.clk(clk), .idat(a_r), .odat(gate_addr[0]));
-  requant #(.IN_BITS(SUM), .SHIFT(P_SHIFT), .OUT_BITS(PBITS)) u_p_z (.clk(clk), .idat(a_z), .odat(gate_addr[1]));
+  round_saturate #(.IN_BITS(SUM), .SHIFT(P_SHIFT), .OUT_BITS(PBITS)) u_p_r (.clk(clk), .idat(a_r), .odat(gate_addr[0]));
+  round_saturate #(.IN_BITS(SUM), .SHIFT(P_SHIFT), .OUT_BITS(PBITS)) u_p_z (.clk(clk), .idat(a_z), .odat(gate_addr[1]));
   delay #(.WIDTH(HBITS), .CYCLES(6)) u_h (.clk(clk), .idat(h), .odat(h_q));
   always_ff @(posedge clk) product <= $signed({1'b0, gate_dat[0]}) * $signed(h_q);
-  requant #(
+  round_saturate #(
       .IN_BITS(RH), .SHIFT(GFRAC), .OUT_BITS(HBITS), .OUT_SIGNED(1'b1), .OUT_NARROW(STATE_NARROW)
   ) u_rh (
       .clk(clk), .idat(product), .odat(rh)

@@ -6,9 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 
 LEVELS: tuple[tuple[str, ...], ...] = (
-    ("delay", "credits", "stream_fifo", "stream_widen", "stream_narrow", "requant", "adder_tree"),
+    ("delay", "credits", "stream_fifo", "stream_widen", "stream_narrow", "round_saturate", "adder_tree"),
     ("dot", "dot_pair", "pipeline_out", "gru_join", "gru_hold", "gru_blend"),
-    ("mvu", "gru_source", "gru_sink", "gru_unit_after", "gru_unit_reset", "gru_unit_candidate"),
+    ("matrix_vector", "gru_source", "gru_sink", "gru_unit_after", "gru_unit_reset", "gru_unit_candidate"),
     ("gru_input", "dense"),
     ("gru_after", "gru_before"),
 )

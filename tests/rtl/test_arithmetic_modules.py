@@ -46,7 +46,7 @@ def test_requant_rounds_half_to_even_and_saturates(
         "OUT_NARROW": int(target.narrow),
     }
     out = StreamPort("out0_V", 1, target)
-    model = pipeline_model(tmp_path, "requant", parameters, [("idat", bits)], out, latency=2)
+    model = pipeline_model(tmp_path, "round_saturate", parameters, [("idat", bits)], out, latency=2)
     given = run(model, fields([(codes, bits)]), len(codes), stalls=0.3)
     assert (given[:, 0] == requantise(codes, shift, target)).all()
 

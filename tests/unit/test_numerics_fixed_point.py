@@ -23,12 +23,6 @@ def test_shift_round_is_exact_rational_rounding(code: int, shift: int) -> None:
     assert shift_round(np.array([code]), shift)[0] == expected
 
 
-@given(st.integers(-(1 << 40), 1 << 40), st.integers(1, 24))
-def test_the_hardware_formula_is_the_same_rounding(code: int, shift: int) -> None:
-    formula = (code + (1 << (shift - 1)) - 1 + ((code >> shift) & 1)) >> shift
-    assert shift_round(np.array([code]), shift)[0] == formula
-
-
 @pytest.mark.parametrize(
     ("form", "least", "greatest"),
     [

@@ -7,7 +7,7 @@
 // word holds, for each column, pairs of rows as dot_pair takes them (PACK_SHIFT > 0), then single rows.
 // Handshake: idat/ivld/irdy -> odat/ovld/ordy. The pipeline never stops; it takes the last word of a
 // fold only if the output FIFO has room for the fold (credits).
-module mvu #(
+module matrix_vector #(
     parameter int UNITS = 4,
     parameter int GATES = 3,
     parameter int SIMD = 4,
@@ -49,10 +49,10 @@ module mvu #(
   localparam int NFBITS = (NF > 1) ? $clog2(NF) : 1;
 
   if (UNITS % CELL != 0 || PARTS > SF) begin : gen_check
-    $error("mvu: UNITS=%0d must be a multiple of CELL=%0d and UNITS/CELL at most SF=%0d", UNITS, CELL, SF);
+    $error("matrix_vector: UNITS=%0d must be a multiple of CELL=%0d and UNITS/CELL at most SF=%0d", UNITS, CELL, SF);
   end
   if (ACC_BITS < SUM_BITS) begin : gen_check_acc
-    $error("mvu: ACC_BITS=%0d must be at least %0d", ACC_BITS, SUM_BITS);
+    $error("matrix_vector: ACC_BITS=%0d must be at least %0d", ACC_BITS, SUM_BITS);
   end
 
   // ---- issue: one operand word a cycle

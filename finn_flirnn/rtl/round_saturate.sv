@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // requantise of docs/numerics.md, section 2: divide by 2**SHIFT, to nearest, ties to even, saturate.
 // SHIFT <= 0 multiplies. Latency 2 cycles, one value a cycle, no stall.
-module requant #(
+module round_saturate #(
     parameter int IN_BITS = 20,
     parameter int SHIFT = 4,
     parameter int OUT_BITS = 8,
