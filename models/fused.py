@@ -141,7 +141,7 @@ def _address(tensor: Tensor | None) -> ctypes.c_void_p:
 
 class _FusedGru(torch.autograd.Function):
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: FunctionCtx,
         spec: _Spec,
         sequence: bool,
@@ -160,7 +160,7 @@ class _FusedGru(torch.autograd.Function):
         return states if sequence else states[:, -1].clone()
 
     @staticmethod
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, ...]:
         w_ih, w_hh, b_ih, b_hh, x, h0, states = ctx.saved_tensors  # type: ignore[attr-defined]
         spec, sequence = ctx.spec, ctx.sequence  # type: ignore[attr-defined]
         gradient = gradient.contiguous()

@@ -96,6 +96,9 @@ class QuantGRU(nn.Module):
     Set ``quantised`` to False for the plain float layer on the same weights.
     """
 
+    gate_values: Tensor
+    candidate_values: Tensor
+
     def __init__(
         self,
         input_size: int,

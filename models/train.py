@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import torch
@@ -12,10 +13,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from finn_flirnn.models.checkpoints import load_checkpoint, load_manifest, save_checkpoint
 from finn_flirnn.models.evaluation import evaluate
+from finn_flirnn.models.fused import KernelUnavailable
 from finn_flirnn.models.training import MODEL_FILE, STATE_FILE, Phase, Trainer, TrainingPlan
 from finn_flirnn.physics.presets import PRESETS, preset_by_name
 
 TEST_SEED_OFFSET = 1_000_000
+
+ERRORS = (ValueError, FloatingPointError, KernelUnavailable)
+"""What ``run`` raises, besides OSError, with a message for its user."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,7 +95,8 @@ def run(given: argparse.Namespace) -> None:
     """Train as the options say; the result is DIR/model.npz with its manifest.
 
     Raises FileExistsError if DIR holds a run and --resume is not given, FileNotFoundError if there is
-    none to resume, ValueError for options that do not fit together.
+    none to resume, ValueError for options that do not fit together, FloatingPointError if the training
+    diverges, KernelUnavailable without a C++ compiler.
     """
     torch.set_num_threads(given.threads)
     plan = plan_of(given)
@@ -148,7 +154,10 @@ def main() -> None:
     """Command line of the module."""
     parser = argparse.ArgumentParser(description="train a Seq2SeqLite model on simulated decays")
     add_arguments(parser)
-    run(parser.parse_args())
+    try:
+        run(parser.parse_args())
+    except (*ERRORS, OSError) as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

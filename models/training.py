@@ -109,6 +109,7 @@ class TrainingData:
 
     x: Tensor
     sfd: Tensor
+    _order: tuple[int, Tensor] | None = field(default=None, init=False, repr=False)
 
     @classmethod
     def simulate(cls, plan: TrainingPlan) -> TrainingData:
@@ -120,10 +121,10 @@ class TrainingData:
         """Batch number ``step`` in blocks; every epoch visits the decays in an order of its own."""
         per_epoch = len(self.x) // plan.batch
         epoch, index = divmod(step, per_epoch)
-        if getattr(self, "_epoch", None) != epoch:
-            self._epoch = epoch
-            self._order = np.random.default_rng((plan.seed, 2, epoch)).permutation(len(self.x))
-        chosen = torch.from_numpy(self._order[index * plan.batch : (index + 1) * plan.batch])
+        if self._order is None or self._order[0] != epoch:
+            order = np.random.default_rng((plan.seed, 2, epoch)).permutation(len(self.x))
+            self._order = epoch, torch.from_numpy(order)
+        chosen = self._order[1][index * plan.batch : (index + 1) * plan.batch]
         return to_blocks(self.x[chosen]), to_blocks(self.sfd[chosen])
 
 

@@ -99,9 +99,12 @@ def _image(given: argparse.Namespace) -> None:
 
 
 def _train(given: argparse.Namespace) -> None:
-    from finn_flirnn.models.train import run
+    from finn_flirnn.models.train import ERRORS, run
 
-    run(given)
+    try:
+        run(given)
+    except ERRORS as error:
+        raise BuildError(str(error)) from error
 
 
 def _doctor(given: argparse.Namespace) -> None:
