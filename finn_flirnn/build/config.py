@@ -110,13 +110,14 @@ SizesOf = Callable[[str], ModelSizes]
 class BuildConfig(DataClassDictMixin):
     """One build. ``model`` may be left out if the command names a model file."""
 
+    folding: Folding
     name: str = setting(
-        "letters, digits, dot, dash and underscore", lambda v: re.fullmatch(r"[\w][\w.-]{0,63}", v, re.A)
+        "letters, digits, dot, dash and underscore",
+        lambda v: bool(re.fullmatch(r"[\w][\w.-]{0,63}", v, re.A)),
     )
     board: str = one_of(tuple(BOARDS))
     clock_mhz: float = setting("a number from 1 to 1000 (MHz)", lambda v: 1 <= v <= 1000)
     lanes: int = whole(1, 1 << 20)
-    folding: Folding
     model: ModelSource = field(default=ModelSource(""))
     flow: Flow = one_of(tuple(Flow), Flow.AUTO)
     verification: Verification = field(default=Verification())
@@ -186,8 +187,8 @@ def load_config(path: Path, sizes: SizesOf | None = None, model: str | None = No
     if model is None and "model" not in tree:
         problems.append(Problem("model", "missing", '{"checkpoint": name or path}, or --model FILE.onnx'))
     elif sizes is not None and (model is not None or not bad & {"model", "model.checkpoint"}):
-        where = ("model.checkpoint", tree["model"]["checkpoint"]) if model is None else ("--model", model)
-        problems += _model_problems(tree, bad, *where, sizes)
+        where = "model.checkpoint" if model is None else "--model"
+        problems += _model_problems(tree, bad, where, model or tree["model"]["checkpoint"], sizes)
     if problems:
         raise ConfigError(str(path), problems)
     return BuildConfig.from_dict(tree)

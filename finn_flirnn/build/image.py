@@ -92,8 +92,8 @@ def run_image(file: str, build: Path, binning: int, rtl_pixels: int, output: Pat
         raise UsageError(f"no pixel has enough photons at --binning {binning}; join more pixels")
     if prepared.irf_is_too_wide:
         progress.say(
-            f"note: the instrument's response, {prepared.irf.irf.fwhm_ns:.2f} ns wide, is wider than any that "
-            f"the model was trained for; lifetimes near that width will be wrong"
+            f"note: the instrument's response, {prepared.irf.irf.fwhm_ns:.2f} ns wide, is wider than any "
+            "that the model was trained for; lifetimes near that width will be wrong"
         )
     codes = network.input_format.quantise(normalise(prepared.counts[prepared.mask]))[:, :, np.newaxis]
     progress.say(f"integer model: {len(codes):,} pixels of {prepared.mask.size:,}")

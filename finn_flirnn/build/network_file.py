@@ -24,7 +24,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 def save_network(path: Path, network: Seq2SeqNetwork, info: dict[str, Any] | None = None) -> None:
     """Write a network, with what else there is to know of it (JSON values). Equal input, equal bytes."""
     head: dict[str, Any] = {"version": VERSION, "steps": network.steps, "info": info or {}}
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name in ("encoder", "decoder"):
         layer: GruLayer = getattr(network, name)
         head[name] = {
@@ -68,13 +68,14 @@ def load_network(path: Path) -> tuple[Seq2SeqNetwork, dict[str, Any]]:
 
 
 def _gru(head: dict[str, Any], arrays: dict[str, Any], name: str) -> GruLayer:
+    given: dict[str, Any] = {key: arrays.get(f"{name}.{key}") for key in GRU_ARRAYS}
     formats = {key: value and Format(**value) for key, value in head["formats"].items()}
     return GruLayer(
         formats=GruFormats(**formats),
         reset=Reset(head["reset"]),
         sequence=head["sequence"],
         initial_state=head["initial_state"],
-        **{key: arrays.get(f"{name}.{key}") for key in GRU_ARRAYS},
+        **given,
     )
 
 

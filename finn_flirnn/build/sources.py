@@ -124,7 +124,9 @@ class CheckpointSource:
         from finn_flirnn.models.checkpoints import load_manifest
 
         training: dict[str, Any] = load_manifest(self.name).get("training", {})
-        kept = {key: training[key] for key in ("preset", "seed", "train_decays") if key in training}
+        kept: dict[str, str | int | float] = {
+            key: training[key] for key in ("preset", "seed", "train_decays") if key in training
+        }
         return {"checkpoint": self.name, "judged_with_preset": preset.name, **kept}
 
     def _predict(self, x: Signal, quantised: bool = True) -> Reals:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -55,13 +56,11 @@ def run(context: BuildContext) -> None:
     judged = judged_decays(config, network.input_format).codes[:pixels]
     modules = emit_layers(network, config, context.output / STAGING / "layers")
     layers = [
-        _check(
-            context, name, module, lambda codes, n=name: layer_trial(network, n, codes, config.lanes), judged
-        )
+        _check(context, name, module, partial(layer_trial, network, name, lanes=config.lanes), judged)
         for name, module in modules.items()
     ]
     top = load_module(context.output / "rtl")
-    whole = _check(context, "design", top, lambda codes: network_trial(network, codes, config.lanes), judged)
+    whole = _check(context, "design", top, partial(network_trial, network, lanes=config.lanes), judged)
     stages = [
         stage(
             "layer_rtl",
@@ -108,7 +107,7 @@ def _check(
     context.tell(f"{name}: compiling for simulation")
     model = build_model(module)
     context.tell(f"{name}: {len(judged)} pixels")
-    corners = corner_codes(fmt, *judged.shape[1:], seed)
+    corners = corner_codes(fmt, judged.shape[1], judged.shape[2], seed)
     paused = np.concatenate([corners, judged[: PAUSED_GROUPS * config.lanes]])
     trials = trial_of(judged), trial_of(paused)
     outcomes = [run_trial(model, t, pauses, seed) for t, pauses in zip(trials, (False, True), strict=True)]
