@@ -43,7 +43,7 @@ def _are_inverse(model: ModelWrapper, first: NodeProto, second: NodeProto) -> bo
     match first.op_type, second.op_type:
         case "Transpose", "Transpose":
             there, back = (attributes_of(node).get("perm") for node in (first, second))
-            return bool(there and back) and [there[i] for i in back] == list(range(len(there)))
+            return there is not None and back is not None and [there[i] for i in back] == sorted(there)
         case ("Squeeze", "Unsqueeze") | ("Unsqueeze", "Squeeze"):
             there, back = (
                 model.get_initializer(node.input[1]) if len(node.input) > 1 else None

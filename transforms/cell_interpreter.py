@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from onnx import GraphProto, NodeProto, helper
 
-from finn_flirnn.numerics import Codes, Format
+from finn_flirnn.numerics import Format
 from finn_flirnn.transforms.cell_symbols import (
     Constant,
     Expression,
@@ -29,6 +29,7 @@ from finn_flirnn.transforms.cell_symbols import (
     multiply,
     of_symbols,
 )
+from finn_flirnn.transforms.cell_tables import compose, function_table
 from finn_flirnn.transforms.conversion_error import ConversionError, label
 from finn_flirnn.transforms.onnx_values import Array, attributes_of, compute, initialisers_of
 from finn_flirnn.transforms.quantiser import is_quant, quant_format
@@ -46,13 +47,6 @@ LAYOUT_OPS = (
     "Gather",
 )
 """Operators that leave a constant's values on its quantiser's grid."""
-POINTWISE_OPS = frozenset(
-    """Abs Acos Acosh Add And Asin Asinh Atan Atanh Cast Ceil Celu Clip Cos Cosh Div Elu Equal Erf Exp
-    Floor Gather Gelu Greater GreaterOrEqual HardSigmoid HardSwish Identity LeakyRelu Less LessOrEqual Log
-    Max Mean Min Mish Mod Mul Neg Not Or PRelu Pow Reciprocal Relu Round Selu Sigmoid Sign Sin Sinh
-    Softplus Softsign Sqrt Sub Sum Tan Tanh ThresholdedRelu Where Xor""".split()
-)
-"""Operators that act on each element alone (Gather: as look-up in a table), so that a table can hold them."""
 FLOAT32_BITS = 24
 
 
@@ -161,33 +155,18 @@ class CellInterpreter:
         formats = {self.symbols[source].format for source in function.sources}
         if len(formats) != 1:
             raise ConversionError(label(node), f"its inputs have different formats {formats}; use one")
-        table = self._table(node, function, formats.pop(), fmt)
+        table = function_table(node, function, formats.pop(), fmt, self.opset)
         symbols = [
             Symbol(Kind.TABLE, fmt, label(node), table=table, source=source) for source in function.sources
         ]
         return of_symbols([self._symbol(symbol) for symbol in symbols], real)
-
-    def _table(self, node: NodeProto, function: Function, source: Format | None, fmt: Format) -> Codes:
-        """Output code for every bit pattern; a pattern outside a narrow range is given its neighbour's."""
-        assert source is not None
-        codes = source.saturate(source.all_codes())
-        nodes: list[NodeProto] = []
-        feeds: dict[str, Array] = {"source": source.dequantise(codes).astype(function.real)}
-        output = _unroll(function.expression, nodes, feeds)
-        values = compute(nodes, feeds, [output], self.opset)[0] if nodes else feeds["source"]
-        if values.shape != codes.shape:
-            raise ConversionError(label(node), "the function before it must be the same for every element")
-        try:
-            return fmt.quantise(values)
-        except ValueError as error:
-            raise ConversionError(label(node), str(error)) from error
 
     def _pointwise(
         self, node: NodeProto, inputs: list[Value | None], polynomials: tuple[Polynomial, ...] | None
     ) -> Signals:
         """A node applied element by element: polynomial, or a function of one value; else refused."""
         signals = [value for value in inputs if isinstance(value, Signals)]
-        function = _compose(node, inputs)
+        function = compose(node, inputs)
         if polynomials is None and function is None:
             raise ConversionError(
                 label(node),
@@ -226,7 +205,7 @@ class CellInterpreter:
                 raise ConversionError(
                     label(node), f"a constant of shape {value.array.shape} does not fit {size}"
                 )
-            elements = tuple({(): number} for number in numbers)
+            elements: tuple[Polynomial, ...] = tuple({(): number} for number in numbers)
         else:
             assert value is not None
             if value.polynomials is None:
@@ -252,7 +231,7 @@ class CellInterpreter:
             raise ConversionError(
                 label(node), "rounds a sum to float32 before it is quantised; quantise it first"
             )
-        return [Signals(value.size, real, value.polynomials, _compose(node, inputs))]
+        return [Signals(value.size, real, value.polynomials, compose(node, inputs))]
 
     def _fits_float32(self, value: Signals) -> bool:
         formats = [self.symbols[number].format for number in _pure_symbols(value) or []]
@@ -312,7 +291,7 @@ class CellInterpreter:
         joined = tuple(p for value in signals for p in value.polynomials or ())
         size = sum(value.size for value in signals)
         function = None
-        expressions = [value.function and value.function.expression for value in signals]
+        expressions = [value.function.expression if value.function else None for value in signals]
         if all(expression is not None and expression.node is None for expression in expressions):
             sources = tuple(s for value in signals if value.function for s in value.function.sources)
             function = Function(sources, signals[0].real, Expression(None))
@@ -383,46 +362,3 @@ def _pure_symbols(value: Value) -> list[int] | None:
             return None
         numbers.append(monomial[0])
     return numbers
-
-
-def _compose(node: NodeProto, inputs: list[Value | None]) -> Function | None:
-    """The node as a function of one symbol an element, if its inputs are that and single numbers."""
-    if node.op_type not in POINTWISE_OPS or node.domain not in ("", "ai.onnx"):
-        return None
-    functions = [value.function for value in inputs if isinstance(value, Signals)]
-    first = functions[0]
-    if first is None or any(f is None or f.sources != first.sources for f in functions):
-        return None
-    arguments: list[Expression | Array] = []
-    for position, value in enumerate(inputs):
-        if isinstance(value, Signals):
-            assert value.function is not None
-            arguments.append(value.function.expression)
-        elif value is None:
-            return None
-        elif value.array.size == 1 or (node.op_type == "Gather" and position == 0):
-            array = value.array if node.op_type == "Gather" else value.array.reshape(())
-            arguments.append(array)
-        else:
-            return None
-    return Function(first.sources, first.real, Expression(node, tuple(arguments)))
-
-
-def _unroll(expression: Expression, nodes: list[NodeProto], feeds: dict[str, Array]) -> str:
-    """Append the nodes of an expression of the tensor "source"; returns the name of its value."""
-    if expression.node is None:
-        return "source"
-    names = []
-    for argument in expression.arguments:
-        if isinstance(argument, Expression):
-            names.append(_unroll(argument, nodes, feeds))
-        else:
-            names.append(f"constant_{len(feeds)}")
-            feeds[names[-1]] = argument
-    node = NodeProto()
-    node.CopyFrom(expression.node)
-    del node.input[:], node.output[:]
-    node.input.extend(names)
-    node.output.append(f"value_{len(nodes)}")
-    nodes.append(node)
-    return str(node.output[0])

@@ -19,7 +19,7 @@ from onnx import GraphProto, NodeProto
 from finn_flirnn.numerics import Codes, Format, GruFormats, GruLayer, Reset
 from finn_flirnn.numerics.magnitude import FLOAT32_EXACT, FLOAT64_EXACT, gru_magnitude
 from finn_flirnn.transforms.cell_interpreter import CellInterpreter
-from finn_flirnn.transforms.cell_symbols import Kind, Symbol, without_zeros
+from finn_flirnn.transforms.cell_symbols import Kind, Polynomial, Symbol, without_zeros
 from finn_flirnn.transforms.conversion_error import ConversionError, label
 from finn_flirnn.transforms.onnx_values import Array, producers_of
 from finn_flirnn.transforms.quantiser import is_quant, quant_format
@@ -141,7 +141,7 @@ class _Matcher:
         terms = without_zeros(symbol.argument or {})
         h = next(i for i, s in enumerate(self.symbols) if s.kind is Kind.STATE and s.index == unit)
         linear = {m[0]: c for m, c in terms.items() if len(m) == 1}
-        products = {m: c for m, c in terms.items() if len(m) == 2}
+        products: Polynomial = {m: c for m, c in terms.items() if len(m) == 2}
         if len(terms) == len(linear) + len(products) and len(linear) == 1 and len(products) == 2:
             ((n, _),) = linear.items()
             if n == h:
@@ -149,7 +149,7 @@ class _Matcher:
                     "its update gate weighs the candidate, h + z (n - h); export it the other way round"
                 )
             for z in {number for m in products for number in m} - {n, h}:
-                kept, left = tuple(sorted((z, h))), tuple(sorted((z, n)))
+                kept, left = (min(z, h), max(z, h)), (min(z, n), max(z, n))
                 if linear[n] == 1 and products.get(kept) == 1 and products.get(left) == -1:
                     return self._activation(z, symbol), self._activation(n, symbol)
         raise ConversionError(

@@ -101,7 +101,7 @@ def format_of(model: ModelWrapper, name: str) -> Format | None:
 
 def shape_of(model: ModelWrapper, name: str) -> list[int] | None:
     """The shape of a tensor, followed back through nodes that keep it; None if unknown."""
-    shape = model.get_tensor_shape(name)
+    shape: list[int] | None = model.get_tensor_shape(name)
     node = model.find_producer(name)
     if shape is None and node is not None and (is_quant(node) or node.op_type in ("Identity", "Cast")):
         return shape_of(model, node.input[0])

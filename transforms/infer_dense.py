@@ -64,7 +64,7 @@ def _convert(model: ModelWrapper, node: NodeProto) -> None:
         raise ConversionError(
             label(node), f"it must take the states (C, T, H) of a recurrent layer, got {shape}"
         )
-    columns, weight_format = found
+    columns, weight_format = found[0], found[1]
     product_frac = weight_format.frac + input_format.frac
     quant, between, bias = _quantised_sum(model, node, opset)
     layer = DenseLayer(
@@ -119,7 +119,8 @@ def _only_consumer(model: ModelWrapper, node: NodeProto) -> NodeProto:
         raise ConversionError(
             label(node), "its unquantised result must go to one node, an Add or a Quant; quantise it first"
         )
-    return consumers[0]
+    consumer: NodeProto = consumers[0]
+    return consumer
 
 
 def _before_casts(model: ModelWrapper, name: str) -> str:

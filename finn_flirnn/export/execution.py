@@ -12,7 +12,7 @@ from onnx import ModelProto, inliner, shape_inference
 
 from finn_flirnn.numerics import Codes, Format, Reals
 
-CHUNK = 1024
+CHUNK = 512
 """Sequences at a time: their values of one step fit the cache of a core."""
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,24 +36,40 @@ def verify_qonnx(
 
     Half of the sequences are independent uniform codes, half are slow random walks, which drive the
     state into saturation. steps: for a GRU alone. A model of a fixed batch runs the next multiple.
+    threads: blocks of sequences at a time; the sequences do not depend on it.
     """
-    executor = QonnxExecutor(model, threads)
-    rng = np.random.default_rng(seed)
-    count = compared = differing = 0
-    while count < sequences:
-        pixels = executor.batch or min(CHUNK, sequences - count)
-        inputs = random_inputs(rng, oracle, pixels, steps)
-        expected = _expected(oracle, inputs, pixels, steps)
-        reals = [fmt.dequantise(codes) for codes, fmt in zip(inputs, _input_formats(oracle), strict=True)]
-        output = _output_format(oracle)
-        # a value off the grid can equal no code, so it counts as a mismatch here, too
-        found = executor.run(*reals).astype(np.float64) * 2.0**output.frac
-        if found.shape != expected.shape:
-            raise ValueError(f"the model gives shape {found.shape}, its oracle {expected.shape}")
-        differing += int(np.count_nonzero(found != expected))
-        compared += expected.size
-        count += pixels
-    return Verification(sequences=count, codes=compared, mismatches=differing)
+    executor = QonnxExecutor(model, threads=1)
+    block = executor.batch or CHUNK
+    sizes = [executor.batch or min(CHUNK, sequences - start) for start in range(0, sequences, block)]
+
+    def compare(index: int) -> Verification:
+        return _compare(executor, oracle, sizes[index], np.random.default_rng([seed, index]), steps)
+
+    with ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(compare, range(len(sizes))))
+    return Verification(
+        sequences=sum(part.sequences for part in parts),
+        codes=sum(part.codes for part in parts),
+        mismatches=sum(part.mismatches for part in parts),
+    )
+
+
+def _compare(
+    executor: QonnxExecutor,
+    oracle: Seq2SeqNetwork | GruLayer,
+    pixels: int,
+    rng: np.random.Generator,
+    steps: int | None,
+) -> Verification:
+    """One block of sequences."""
+    inputs = random_inputs(rng, oracle, pixels, steps)
+    expected = _expected(oracle, inputs, pixels, steps)
+    reals = [fmt.dequantise(codes) for codes, fmt in zip(inputs, _input_formats(oracle), strict=True)]
+    # a value off the grid can equal no code, so it counts as a mismatch here, too
+    found = executor.run(*reals).astype(np.float64) * 2.0 ** _output_format(oracle).frac
+    if found.shape != expected.shape:
+        raise ValueError(f"the model gives shape {found.shape}, its oracle {expected.shape}")
+    return Verification(pixels, expected.size, int(np.count_nonzero(found != expected)))
 
 
 def random_inputs(
