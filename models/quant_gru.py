@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TypeVar, cast
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from finn_flirnn.models.formats import GruQuantisation, gru_quantisation
 from finn_flirnn.models.quantisers import (
     WeightQuantiser,
     activation_quantiser,
@@ -19,61 +19,13 @@ from finn_flirnn.models.quantisers import (
     exact_dtype,
     quantise_bias,
 )
-from finn_flirnn.numerics import Activation, Format, GruFormats, GruLayer, Reset, activation_table
+from finn_flirnn.numerics import Activation, GruFormats, GruLayer, Reset, activation_table
 from finn_flirnn.numerics.magnitude import gru_magnitude
 
 _Choice = TypeVar("_Choice", Activation, Reset)
 
 GATES = (Activation.SIGMOID, Activation.HARD_SIGMOID)
 CANDIDATES = (Activation.TANH, Activation.HARD_TANH)
-MAX_STATE_BITS = 24
-"""Outputs are float32; wider states would not be exact in them."""
-
-
-@dataclass(frozen=True)
-class GruQuantisation:
-    """Formats of a GRU's values. A weight's frac follows its values unless given.
-
-    weight_ih_frac, weight_hh_frac: fixed fractional bits, or None for the greatest that does not saturate.
-    """
-
-    weight_bits: int
-    input: Format
-    state: Format
-    gate: Format
-    candidate: Format
-    preactivation: Format
-    weight_ih_frac: int | None = None
-    weight_hh_frac: int | None = None
-
-    def __post_init__(self) -> None:
-        Format(self.weight_bits, 0, narrow=True)
-        if self.state.bits > MAX_STATE_BITS:
-            raise ValueError(
-                f"state has {self.state.bits} bits, at most {MAX_STATE_BITS} are exact in float32; "
-                "choose fewer"
-            )
-
-
-def gru_quantisation(
-    weight_bits: int = 8,
-    input_bits: int = 8,
-    state_bits: int = 8,
-    gate_bits: int = 8,
-    preactivation_bits: int = 10,
-    input_signed: bool = False,
-    candidate_bits: int | None = None,
-) -> GruQuantisation:
-    """The default formats of docs/numerics.md, section 1. candidate_bits: None for ``gate_bits``."""
-    candidate_bits = gate_bits if candidate_bits is None else candidate_bits
-    return GruQuantisation(
-        weight_bits=weight_bits,
-        input=Format(input_bits, input_bits - int(input_signed), signed=input_signed),
-        state=Format(state_bits, state_bits - 1, narrow=True),
-        gate=Format(gate_bits, gate_bits - 1, signed=False),
-        candidate=Format(candidate_bits, candidate_bits - 1, narrow=True),
-        preactivation=Format(preactivation_bits, preactivation_bits - 4),
-    )
 
 
 class QuantGRU(nn.Module):
@@ -159,6 +111,7 @@ class QuantGRU(nn.Module):
         self.register_buffer("gate_values", torch.from_numpy(gate_table), persistent=False)
         self.register_buffer("candidate_values", torch.from_numpy(candidate_table), persistent=False)
         self.reset_parameters()
+        self.formats()  # refuses formats that do not fit together
 
     def reset_parameters(self) -> None:
         """Uniform in +-1/sqrt(H), as torch.nn.GRU."""

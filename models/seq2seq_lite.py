@@ -14,7 +14,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from finn_flirnn.models.quant_gru import QuantGRU, gru_quantisation
+from finn_flirnn.models.formats import gru_quantisation
+from finn_flirnn.models.quant_gru import QuantGRU
 from finn_flirnn.models.quantisers import (
     WeightQuantiser,
     activation_quantiser,

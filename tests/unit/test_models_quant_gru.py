@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -109,6 +110,14 @@ def test_given_formats_override_all_bits_and_equal_the_oracle() -> None:
         assert layer.formats().weight_hh == Format(6, 7, narrow=True)
         assert layer.to_layer().formats.state == Format(10, 6)
         assert equals_oracle_and_is_alive(layer, 16, 9, rng)
+
+
+def test_given_formats_that_no_gru_can_have_are_refused() -> None:
+    good = QuantGRU(1, 2).quantisation
+    with pytest.raises(ValueError, match="must be unsigned; a gate lies in"):
+        QuantGRU(1, 2, quantisation=replace(good, gate=Format(8, 7)))
+    with pytest.raises(ValueError, match="state=.* must be signed"):
+        QuantGRU(1, 2, quantisation=replace(good, state=Format(8, 8, signed=False)))
 
 
 @pytest.mark.parametrize("bits", [2, 5, 8])
