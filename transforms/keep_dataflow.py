@@ -17,7 +17,8 @@ class KeepDataflow(Transformation):  # type: ignore[misc]
               -> Transpose -> Squeeze -> Mul -> y
     after:  codes (1, T, C, I) -> GRU -> DenseHead -> codes (1, T, C, O)
 
-    Raises ConversionError if a node of the host lies between hardware layers, ValueError if there is no
+    Raises ConversionError if a node of the host lies between hardware layers or reads a stream that goes
+    on to another layer, ValueError if there is no
     hardware layer at all.
     """
 
@@ -39,7 +40,14 @@ class KeepDataflow(Transformation):  # type: ignore[misc]
                     label(node),
                     "lies between hardware layers, but runs on the host; apply CancelInversePairs first",
                 )
-        inputs = [name for node in hardware for name in node.input if name not in made]
+        seen = {name for node in host for name in node.input} | {value.name for value in model.graph.output}
+        for node in hardware:
+            if seen & read & set(node.output):
+                raise ConversionError(
+                    label(node),
+                    "feeds both a hardware layer and the host; use one of them, a stream has one end",
+                )
+        inputs = list(dict.fromkeys(name for node in hardware for name in node.input if name not in made))
         outputs = [name for node in hardware for name in node.output if name not in read]
         borders = [[_value_info(model, name) for name in names] for names in (inputs, outputs)]
         for node in host:

@@ -2,6 +2,7 @@
 """A converted graph, executed by qonnx through our hardware ops, equals the oracle and the QONNX model."""
 
 import numpy as np
+import onnxruntime
 import pytest
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
@@ -9,10 +10,12 @@ from qonnx.transformation.infer_datatypes import InferDataTypes
 from qonnx.transformation.infer_shapes import InferShapes
 
 from finn_flirnn.export import build_qonnx, execute_qonnx, random_inputs
+from finn_flirnn.export.quant_function import quant_function
 from finn_flirnn.hwops.registration import register
 from finn_flirnn.numerics import Reset
 from finn_flirnn.transforms.convert import convert_to_hardware
-from tests.fakes.random_layers import INPUT, OUTPUT, random_seq2seq
+from tests.fakes.foreign_gru import LANES, STEPS, Foreign
+from tests.fakes.random_layers import INPUT, OUTPUT, random_gru, random_seq2seq
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +35,18 @@ def test_converted_graph_equals_oracle_and_export(reset: Reset, hidden: int, sta
     y = execute_onnx(model, {"x": real})["y"]
     assert np.array_equal(y, OUTPUT.dequantise(network.run(x)))
     assert np.array_equal(y, execute_qonnx(exported, real))
+
+
+@pytest.mark.parametrize("functions", [["Sigmoid"], ["HardSigmoid"], ["Abs", "Sigmoid"]])
+def test_conversion_of_a_foreign_model_equals_its_execution(functions: list[str]) -> None:
+    choices = {"r": functions, "z": functions, "n": ["Tanh"]}
+    foreign = Foreign(random_gru(), functions=choices).model()
+    model = convert_to_hardware(ModelWrapper(foreign, make_deepcopy=True), LANES).transform(InferShapes())
+    foreign.functions.append(quant_function(17))
+    real = np.random.default_rng(2).uniform(0, 1, (STEPS, LANES, 2)).astype(np.float32)
+    session = onnxruntime.InferenceSession(foreign.SerializeToString(), providers=["CPUExecutionProvider"])
+    (expected,) = session.run(["y"], {"x": real})
+    assert np.array_equal(execute_onnx(model, {"x": real})["y"], expected)
 
 
 def test_dataflow_part_maps_codes_to_codes() -> None:

@@ -155,6 +155,13 @@ def test_host_node_between_layers_is_refused_by_name() -> None:
         converted.transform(KeepDataflow())
 
 
+def test_stream_with_two_ends_is_refused_by_name() -> None:
+    model = convert_to_hardware(ModelWrapper(build_qonnx(random_seq2seq())), 4)
+    model.graph.output.append(model.get_tensor_valueinfo("decoder_hardware"))
+    with pytest.raises(ConversionError, match="node decoder: feeds both"):
+        model.transform(KeepDataflow())
+
+
 def test_model_without_hardware_layer_has_no_dataflow_part() -> None:
     with pytest.raises(ValueError, match="no hardware layer"):
         ModelWrapper(build_qonnx(random_seq2seq(), batch=4)).transform(KeepDataflow())
