@@ -36,6 +36,7 @@ def build_model(
     cache_dir: Path | None = None,
     lint: bool = True,
     parameters: Mapping[str, int] | None = None,
+    optimisation: int = 2,
 ) -> VerilatedModel:
     """Compile a module with Verilator, or find it compiled in the cache.
 
@@ -43,13 +44,21 @@ def build_model(
     need no new compilation.
 
     lint: refuse sources that Verilator's -Wall warns about. parameters: of the top module.
+    optimisation: of the C++ compiler; 0 compiles a large netlist fastest, 2 simulates fastest.
     Raises LintError; ToolError if a tool is missing or the ports are not those that ``module`` states.
     """
     for path in module.data:
         if not (module.directory / path).is_file():
             raise ToolError(f"memory file {module.directory / path} does not exist; generate it first")
     sources = [module.directory / source for source in module.sources]
-    library = verilate(module.top, sources, parameters=parameters, lint=lint, cache_dir=cache_dir)
+    library = verilate(
+        module.top,
+        sources,
+        parameters=parameters,
+        lint=lint,
+        optimisation=optimisation,
+        cache_dir=cache_dir,
+    )
     model = VerilatedModel(module, library)
     _check_ports(model)
     return model

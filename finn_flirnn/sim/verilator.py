@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from finn_flirnn.sim.tools import (
 HERE = Path(__file__).parent
 SHIM, SHIM_HEADER = HERE / "shim.cpp", HERE / "shim.h"
 LIBRARY, PORTS = "model.so", "ports.json"
+RUNTIME_OPTIMISATION = 2
 RUNTIME_SOURCES = ("verilated.cpp", "verilated_threads.cpp")
 
 VERILATOR_FLAGS = (
@@ -41,7 +43,6 @@ VERILATOR_FLAGS = (
 )
 CXX_FLAGS = (
     "-std=c++17",
-    "-O2",
     "-fPIC",
     "-w",  # generated code
     # every library keeps a runtime of its own
@@ -95,11 +96,13 @@ def verilate(
     defines: Sequence[str] = (),
     include_dirs: Sequence[Path] = (),
     lint: bool = True,
+    optimisation: int = 2,
     cache_dir: Path | None = None,
 ) -> Library:
     """Compile module ``top`` of the sources (in order of compilation), or find it compiled already.
 
     lint: every warning of Verilator's -Wall is an error; else warnings are ignored.
+    optimisation: of the C++ compiler; 0 compiles a large model fastest, 2 simulates it fastest.
     cache_dir: default the user's cache directory.
     Raises LintError or ToolError.
     """
@@ -120,6 +123,7 @@ def verilate(
     key = content_key(
         [
             *flags,
+            f"-O{optimisation}",
             *CXX_FLAGS,
             *LINK_FLAGS,
             verilator_version(),
@@ -136,7 +140,7 @@ def verilate(
         run(command, error=LintError if lint else ToolError)
         ports = parse_ports((directory / "cpp" / "Vtop.h").read_text())
         (directory / PORTS).write_text(json.dumps([asdict(port) for port in ports]))
-        _compile(directory, ports, cache_dir)
+        _compile(directory, ports, cache_dir, optimisation)
         shutil.rmtree(directory / "cpp")
 
     return Library.load(cached_directory(cache_dir, f"model-{key}", make))
@@ -159,41 +163,44 @@ def parse_ports(header: str) -> tuple[Port, ...]:
     )
 
 
-def _compile(directory: Path, ports: Sequence[Port], cache_dir: Path) -> None:
+def _compile(directory: Path, ports: Sequence[Port], cache_dir: Path, optimisation: int) -> None:
     cpp = directory / "cpp"
     lines = [f'FLIRNN_PORT("{p.name}", {p.identifier}, {p.bits}, {str(p.input).lower()})\n' for p in ports]
     (cpp / "ports.inc").write_text("".join(lines))
-    # one translation unit: Verilator's headers cost more than the code of a small model
-    units = [f'#include "{path.name}"\n' for path in sorted(cpp.glob("Vtop*.cpp"))]
-    (cpp / "all.cpp").write_text("".join([*units, f'#include "{SHIM}"\n']))
+    # two translation units, as the headers cost more than the code of a small model: what runs every
+    # cycle, and what runs once, where optimisation would be lost time
+    slow = sorted(cpp.glob("Vtop*__Slow.cpp"))
+    fast = sorted(set(cpp.glob("Vtop*.cpp")) - set(slow))
+    units = [(slow, "slow", 0), ([*fast, SHIM], "fast", optimisation)]
+    with ThreadPoolExecutor(len(units)) as pool:
+        objects = list(pool.map(lambda unit: _object(cpp, *unit), units))
     exports = cpp / "exports.map"
     exports.write_text(EXPORTS)
-    runtime = sorted(_runtime(cache_dir).glob("*.o"))
-    run(
-        [
-            *_compile_command(),
-            f"-I{cpp}",
-            str(cpp / "all.cpp"),
-            *map(str, runtime),
-            *LINK_FLAGS,
-            f"-Wl,--version-script={exports}",
-            "-o",
-            str(directory / LIBRARY),
-        ]
-    )
+    objects += sorted(_runtime(cache_dir).glob("*.o"))
+    version_script = f"-Wl,--version-script={exports}"
+    run([compiler(), *map(str, objects), *LINK_FLAGS, version_script, "-o", str(directory / LIBRARY)])
 
 
-def _compile_command() -> list[str]:
+def _object(cpp: Path, sources: Sequence[Path], name: str, optimisation: int) -> Path:
+    unit, target = cpp / f"{name}.cpp", cpp / f"{name}.o"
+    unit.write_text("".join(f'#include "{source}"\n' for source in sources))
+    run([*_compile_command(optimisation), f"-I{cpp}", "-c", str(unit), "-o", str(target)])
+    return target
+
+
+def _compile_command(optimisation: int) -> list[str]:
     include = verilator_root() / "include"
-    return [compiler(), *CXX_FLAGS, "-include", str(SHIM_HEADER), f"-I{include}", f"-I{include / 'vltstd'}"]
+    includes = ["-include", str(SHIM_HEADER), f"-I{include}", f"-I{include / 'vltstd'}"]
+    return [compiler(), f"-O{optimisation}", *CXX_FLAGS, *includes]
 
 
 def _runtime(cache_dir: Path) -> Path:
-    key = content_key([*CXX_FLAGS, verilator_version(), compiler_version(), SHIM_HEADER.read_bytes()])
+    command = _compile_command(RUNTIME_OPTIMISATION)
+    key = content_key([*command, verilator_version(), compiler_version(), SHIM_HEADER.read_bytes()])
 
     def make(directory: Path) -> None:
         for name in RUNTIME_SOURCES:
             source = verilator_root() / "include" / name
-            run([*_compile_command(), "-c", str(source), "-o", str(directory / f"{source.stem}.o")])
+            run([*command, "-c", str(source), "-o", str(directory / f"{source.stem}.o")])
 
     return cached_directory(cache_dir, f"runtime-{key}", make)

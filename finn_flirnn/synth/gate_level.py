@@ -31,9 +31,10 @@ def netlist(
 ) -> RtlModule:
     """Synthesise a module and write its netlist into ``directory``.
 
-    The result has the same ports and streams; compile it with ``build_model(..., lint=False)``. Memories
-    are mapped to LUTs, because Yosys' model of a block RAM has no behaviour; all else (LUT, carry,
-    flip-flop, distributed RAM, DSP48E1) is as ``synthesise`` has it.
+    The result has the same ports and streams; compile it with
+    ``build_model(module, lint=False, optimisation=0)``. Memories are mapped to LUTs, because Yosys' model
+    of a block RAM has no behaviour; all else (LUT, carry, flip-flop, distributed RAM, DSP48E1) is as
+    ``synthesise`` has it.
     Raises SynthesisError; ValueError for a family other than xc7, whose cells alone have models.
     """
     family = Family(family)

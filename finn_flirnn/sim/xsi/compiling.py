@@ -45,6 +45,7 @@ def compile_sim_obj(
         defines=["FINN_SIMULATION"],  # selects the behavioural description in finn-rtllib
         include_dirs=sorted({path.parent for path in paths if path.suffix in HEADERS}),
         lint=False,
+        optimisation=1,  # FINN's engine, in Python, takes most of the time
     )
     relative = Path("xsim.dir") / top_module_name / "xsimk.so"
     target = sim_out_dir / relative
