@@ -139,7 +139,7 @@ def _simulate(
     """Pixels spread over the image, through the build's own hardware."""
     chosen = np.linspace(0, len(codes) - 1, min(pixels, len(codes))).astype(int)
     progress.say(f"simulated hardware: {len(chosen)} pixels")
-    model = build_model(load_module((build / "rtl").resolve()))
+    model = build_model(load_module(build / "rtl"))
     lanes = int(read_json_file(build / MANIFEST)["config"]["lanes"])
     trial = network_trial(network, codes[chosen], lanes)
     outcome = run_trial(model, trial, pauses=True, seed=1)

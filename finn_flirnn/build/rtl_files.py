@@ -51,6 +51,7 @@ def save_module(module: RtlModule) -> None:
 
 def load_module(folder: Path) -> RtlModule:
     """The module that lies in a folder. Raises BuildError if there is none."""
+    folder = folder.resolve()  # a module's paths count from its folder, unless they are absolute
     path = folder / FILE_NAME
     try:
         head = read_json_file(path)
