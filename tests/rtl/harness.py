@@ -96,6 +96,4 @@ def fields(columns: Sequence[tuple[Codes, int]]) -> Codes:
 
 def run(model: VerilatedModel, data: Codes, transfers: int, stalls: Stalls = 0.0, seed: int = 1) -> Codes:
     """One input stream in, one output stream out."""
-    return simulate(model, {"in0_V": data}, {"out0_V": transfers}, stalls=stalls, seed=seed).outputs[
-        "out0_V"
-    ]
+    return simulate(model, {"in0_V": data}, {"out0_V": transfers}, stalls=stalls, seed=seed).outputs["out0_V"]

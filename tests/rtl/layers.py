@@ -73,9 +73,7 @@ class GruCase:
         """The hardware of the layer."""
         return emit_gru(layer, self.steps, self.folding, directory, name, self.multiplier)
 
-    def data(
-        self, layer: GruLayer, groups: int, rng: np.random.Generator
-    ) -> tuple[dict[str, Codes], Codes]:
+    def data(self, layer: GruLayer, groups: int, rng: np.random.Generator) -> tuple[dict[str, Codes], Codes]:
         """Random input streams for so many groups, and the output transfers that the oracle expects."""
         lanes, cell = self.folding.lanes, self.folding.cell_pe(self.hidden)
         pixels, f = groups * lanes, layer.formats
