@@ -21,7 +21,15 @@ NANOSECONDS = 1e9
 RECORD_BYTES = 4  # of every T3 record format
 FEWEST_COUNTS_TO_JUDGE = 20
 # UnboundLocalError: what ptufile's own error path raises where a header is cut short
-_UNREADABLE = (OSError, ValueError, KeyError, IndexError, struct.error, NotImplementedError, UnboundLocalError)
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    IndexError,
+    struct.error,
+    NotImplementedError,
+    UnboundLocalError,
+)
 
 
 @dataclass(frozen=True)
