@@ -16,7 +16,7 @@ from finn_flirnn.codegen import StreamPort
 from finn_flirnn.numerics import Codes
 from finn_flirnn.sim.library import Instance, RunStruct, SimulationError, StreamStruct, pointer_to
 from finn_flirnn.sim.model import CLOCK, RESET, VerilatedModel
-from finn_flirnn.sim.packing import Words, pack, unpack, words_of
+from finn_flirnn.sim.packing import WORD, Words, pack, unpack, words_of
 
 Stamps = npt.NDArray[np.uint64]
 
@@ -108,12 +108,13 @@ def simulate(
     exact: the design must take every input and must give nothing more for 256 cycles after the last
         output; else the run ends with the last output.
     Raises DeadlockError, ProtocolError (TVALID or TDATA changed while stalled; more outputs than
-    stated) or SimulationError (an assertion failed, a memory file is missing).
+    stated; padding bits of an output set) or SimulationError (an assertion failed, a memory file is missing).
     """
     module = model.module
     _check_names(model, inputs, outputs, stalls)
     ports = [*module.inputs, *module.outputs]
-    words: list[Words] = [_packed(port, inputs[port.name]) for port in module.inputs]
+    rng = np.random.default_rng(seed)
+    words: list[Words] = [_packed(port, inputs[port.name], rng) for port in module.inputs]
     for port in module.outputs:
         words.append(np.zeros((outputs[port.name], words_of(port.padded_bits)), dtype=np.uint32))
     stamps = [np.zeros(len(data), dtype=np.uint64) for data in words]
@@ -146,7 +147,7 @@ def simulate(
         _raise_on_failure(status, instance.message, module.top, ports, streams, run)
     collected = zip(module.outputs, words[len(module.inputs) :], strict=True)
     return SimulationResult(
-        outputs={port.name: unpack(data, port.elements, port.format) for port, data in collected},
+        outputs={port.name: _unpacked(module.top, port, data) for port, data in collected},
         cycles=int(run.cycles),
         stamps={port.name: stamps[i][: streams[i].done] for i, port in enumerate(ports)},
     )
@@ -169,15 +170,30 @@ def _check_names(
         raise ValueError(f"stalls name {sorted(unknown)}; streams are {sorted({*inputs, *outputs})}")
 
 
-def _packed(port: StreamPort, codes: Codes) -> Words:
+def _packed(port: StreamPort, codes: Codes, rng: np.random.Generator) -> Words:
     if codes.ndim != 2 or codes.shape[1] != port.elements:
         raise ValueError(
             f"codes of {port.name} must have shape (transfers, {port.elements}), not {codes.shape}; "
             "reshape them"
         )
     words = pack(codes, port.format)
-    missing = words_of(port.padded_bits) - words.shape[1]
-    return np.pad(words, ((0, 0), (0, missing))) if missing else words
+    # anything may come in the padding of an input (docs/numerics.md, section 7), so anything does
+    words[:, -1] |= _padding_mask(port) & rng.integers(0, 1 << WORD, len(words), dtype=np.uint32)
+    return words
+
+
+def _unpacked(top: str, port: StreamPort, words: Words) -> Codes:
+    if (words[:, -1] & _padding_mask(port)).any():
+        raise ProtocolError(
+            f"{top}: the {port.padded_bits - port.bits} padding bits of {port.name} must be 0"
+        )
+    return unpack(words, port.elements, port.format)
+
+
+def _padding_mask(port: StreamPort) -> np.uint32:
+    """Padding bits in the last word of a transfer; they never begin a word of their own."""
+    first = port.bits - WORD * (words_of(port.bits) - 1)
+    return np.uint32(((1 << (port.padded_bits - port.bits)) - 1) << first)
 
 
 def _probability(stalls: float | Mapping[str, float], name: str) -> int:

@@ -113,6 +113,13 @@ def test_data_that_changes_under_back_pressure_is_a_protocol_error() -> None:
         run(model, stalls={"out0_V": 0.5})
 
 
+def test_the_padding_of_inputs_holds_anything_and_that_of_outputs_must_be_zero() -> None:
+    ports = [(StreamPort(stream, 2, Format(7, 0)),) for stream in ("in0_V", "out0_V")]
+    model = build_model(RtlModule("one_register", RTL, (Path("one_register.sv"),), (), *ports))
+    with pytest.raises(ProtocolError, match="the 2 padding bits of out0_V must be 0"):
+        run(model, CODES // 2)  # this module hands its input's padding on
+
+
 def test_surplus_output_is_a_protocol_error_unless_only_the_first_outputs_are_wanted() -> None:
     model = pipe("gives_twice")
     with pytest.raises(ProtocolError, match="out0_V gives more than it should"):
