@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""README.md tells the truth: its Python runs, its commands parse, its tables come from the stored results."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from finn_flirnn.build.main import parser
+from finn_flirnn.build.results import BEGIN, END, insert, render
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+RESULTS = sorted((ROOT / "docs" / "results").glob("*.json"))
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+
+
+def test_python_example_gives_lifetimes_near_the_truth() -> None:
+    (example,) = _blocks("python")
+    names: dict[str, Any] = {}
+    exec(compile(example, "README.md", "exec"), names)  # the block as a reader would paste it
+    assert np.median(names["error_ns"]) < 0.2
+
+
+def test_commands_are_accepted_by_the_command_line() -> None:
+    lines = [line for block in _blocks("bash") for line in block.splitlines()]
+    calls = [shlex.split(line) for line in lines]
+    ours = [c[1:] for c in calls if c[0] == "finn-flirnn"]
+    ours += [["build", *c[2:]] for c in calls if c[:2] == ["python", "build.py"]]
+    assert len(ours) == 2
+    for words in ours:
+        assert parser().parse_args(words).command
+
+
+def test_files_that_it_names_exist() -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda p: p.stem)
+def test_tables_are_those_of_the_stored_results(path: Path) -> None:
+    assert README == insert(README, render(json.loads(path.read_text(encoding="utf-8"))))
+
+
+def test_results_are_stored() -> None:
+    assert len(RESULTS) == 1
+
+
+def test_a_readme_without_markers_is_refused() -> None:
+    assert insert(f"a{BEGIN}old{END}b", "new") == f"a{BEGIN}\nnew\n{END}b"
+    with pytest.raises(ValueError, match="once each"):
+        insert("no markers", "new")
