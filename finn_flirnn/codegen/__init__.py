@@ -3,9 +3,10 @@
 
 from finn_flirnn.codegen.cycles import dense_cycles, gru_cycles
 from finn_flirnn.codegen.dense import emit_dense
-from finn_flirnn.codegen.estimate import Resources, estimate_dense, estimate_gru
+from finn_flirnn.codegen.estimate import estimate_dense, estimate_gru
 from finn_flirnn.codegen.gru import emit_gru
 from finn_flirnn.codegen.multiplier import Multiplier
+from finn_flirnn.codegen.resources import Resources
 from finn_flirnn.codegen.stitch import Instance, Link, stitch
 from finn_flirnn.codegen.types import DenseFolding, GruFolding, RtlModule, StreamPort
 

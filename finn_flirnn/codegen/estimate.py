@@ -15,6 +15,7 @@ from finn_flirnn.codegen.cycles import CELL_LATENCY
 from finn_flirnn.codegen.dense import dense_parameters
 from finn_flirnn.codegen.gru import gru_parameters
 from finn_flirnn.codegen.multiplier import Multiplier
+from finn_flirnn.codegen.resources import Resources
 from finn_flirnn.codegen.rom import BLOCK_DEPTH
 from finn_flirnn.codegen.types import DenseFolding, GruFolding
 from finn_flirnn.numerics import DenseLayer, GruLayer, Reset
@@ -23,32 +24,6 @@ LUTRAM_DEPTH = 64
 """Deeper FIFOs become block RAM."""
 BLOCK_BITS, BLOCK_WIDTH = 18 * 1024, 36
 """Half a block: RAMB18."""
-
-
-@dataclass(frozen=True)
-class Resources:
-    """Cells of a layer. bram36 counts half blocks as 0.5."""
-
-    lut: int = 0
-    ff: int = 0
-    dsp: int = 0
-    bram36: float = 0.0
-    uram: int = 0
-
-    def __add__(self, other: Resources) -> Resources:
-        return Resources(
-            self.lut + other.lut,
-            self.ff + other.ff,
-            self.dsp + other.dsp,
-            self.bram36 + other.bram36,
-            self.uram + other.uram,
-        )
-
-    def times(self, count: int) -> Resources:
-        """``count`` of the same."""
-        return Resources(
-            self.lut * count, self.ff * count, self.dsp * count, self.bram36 * count, self.uram * count
-        )
 
 
 def clog2(value: int) -> int:

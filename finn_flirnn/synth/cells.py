@@ -9,8 +9,9 @@ must not be short of something silently.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from finn_flirnn.codegen import Resources
 
 
 class Family(StrEnum):
@@ -21,34 +22,8 @@ class Family(StrEnum):
     ECP5 = "ecp5"
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Resources of one cell. bram36: blocks of 36 Kb (RAMB18: half a block)."""
-
-    lut: int = 0
-    ff: int = 0
-    dsp: int = 0
-    bram36: float = 0
-    uram: int = 0
-
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            self.lut + other.lut,
-            self.ff + other.ff,
-            self.dsp + other.dsp,
-            self.bram36 + other.bram36,
-            self.uram + other.uram,
-        )
-
-    def times(self, count: int) -> Cost:
-        """Cost of ``count`` such cells."""
-        return Cost(
-            self.lut * count, self.ff * count, self.dsp * count, self.bram36 * count, self.uram * count
-        )
-
-
-NOTHING = Cost()
-FLIP_FLOP = Cost(ff=1)
+NOTHING = Resources()
+FLIP_FLOP = Resources(ff=1)
 
 LUT_CELLS: dict[str, int] = {
     # Logic. Two functions of five shared inputs fit one LUT; Yosys packs none, so this is an upper bound.
@@ -78,7 +53,7 @@ LUT_CELLS: dict[str, int] = {
 """LUTs of AMD's cells."""
 
 _AMD = {
-    **{name: Cost(lut=luts) for name, luts in LUT_CELLS.items()},
+    **{name: Resources(lut=luts) for name, luts in LUT_CELLS.items()},
     # inside a slice beside its LUTs, or constants, or buffers at the border of the device
     **{
         name: NOTHING
@@ -86,38 +61,38 @@ _AMD = {
     },
     **{f"{name}{edge}": FLIP_FLOP for name in ("FDRE", "FDSE", "FDCE", "FDPE") for edge in ("", "_1")},
     **{name: FLIP_FLOP for name in ("LDCE", "LDPE")},  # a latch takes a flip-flop's place
-    "DSP48E1": Cost(dsp=1),
-    "DSP48E2": Cost(dsp=1),
-    "RAMB18E1": Cost(bram36=0.5),
-    "RAMB36E1": Cost(bram36=1),
-    "RAMB18E2": Cost(bram36=0.5),
-    "RAMB36E2": Cost(bram36=1),
-    "URAM288": Cost(uram=1),
+    "DSP48E1": Resources(dsp=1),
+    "DSP48E2": Resources(dsp=1),
+    "RAMB18E1": Resources(bram36=0.5),
+    "RAMB36E1": Resources(bram36=1),
+    "RAMB18E2": Resources(bram36=0.5),
+    "RAMB36E2": Resources(bram36=1),
+    "URAM288": Resources(uram=1),
 }
 
 _ECP5 = {
-    "LUT4": Cost(lut=1),
+    "LUT4": Resources(lut=1),
     "PFUMX": NOTHING,  # multiplexers between LUTs of a slice
     "L6MUX21": NOTHING,
-    "CCU2C": Cost(lut=2),  # a slice's carry chain goes through both of its LUTs
-    "TRELLIS_DPR16X4": Cost(lut=6),  # two slices of memory and one that holds the write port
+    "CCU2C": Resources(lut=2),  # a slice's carry chain goes through both of its LUTs
+    "TRELLIS_DPR16X4": Resources(lut=6),  # two slices of memory and one that holds the write port
     "TRELLIS_FF": FLIP_FLOP,
-    "MULT18X18D": Cost(dsp=1),
+    "MULT18X18D": Resources(dsp=1),
     "ALU54B": NOTHING,  # belongs to the multipliers that feed it
-    "DP16KD": Cost(bram36=0.5),  # 18 Kb
-    "PDPW16KD": Cost(bram36=0.5),
+    "DP16KD": Resources(bram36=0.5),  # 18 Kb
+    "PDPW16KD": Resources(bram36=0.5),
 }
 
-CELL_COSTS: dict[Family, Mapping[str, Cost]] = {Family.XC7: _AMD, Family.XCUP: _AMD, Family.ECP5: _ECP5}
+CELL_COSTS: dict[Family, Mapping[str, Resources]] = {Family.XC7: _AMD, Family.XCUP: _AMD, Family.ECP5: _ECP5}
 
 
-def cost_of(cells: Mapping[str, int], family: Family) -> Cost:
+def cost_of(cells: Mapping[str, int], family: Family) -> Resources:
     """Resources of a netlist, given how many cells of each type it has.
 
     Raises ValueError if a type is not in the family's table.
 
     >>> cost_of({"LUT6": 3, "RAM32M": 2, "RAMB18E1": 3, "FDRE": 7}, Family.XC7)
-    Cost(lut=11, ff=7, dsp=0, bram36=1.5, uram=0)
+    Resources(lut=11, ff=7, dsp=0, bram36=1.5, uram=0)
     """
     costs = CELL_COSTS[family]
     if unknown := sorted(set(cells) - set(costs)):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from finn_flirnn.codegen import RtlModule, StreamPort
+from finn_flirnn.codegen import Resources, RtlModule, StreamPort
 from finn_flirnn.numerics import Format
-from finn_flirnn.synth import Cost, Family, SynthesisError, cells, cost_of, report, synthesise, yosys
+from finn_flirnn.synth import Family, SynthesisError, cells, cost_of, report, synthesise, yosys
 
 RTL = Path(__file__).parents[1] / "fakes" / "rtl"
 PORTS = tuple((StreamPort(name, 2, Format(8, 0)),) for name in ("in0_V", "out0_V"))
@@ -95,8 +95,8 @@ def test_a_cell_without_a_known_cost_is_refused() -> None:
 
 def test_distributed_memory_counts_as_luts() -> None:
     cells = {"RAM32M": 2, "RAM32M16": 1, "RAM64X1D": 3, "SRL16E": 5, "CARRY8": 7}
-    assert cost_of(cells, Family.XCUP) == Cost(lut=2 * 4 + 8 + 3 * 2 + 5)
-    assert cost_of({"TRELLIS_DPR16X4": 2, "CCU2C": 3}, Family.ECP5) == Cost(lut=2 * 6 + 3 * 2)
+    assert cost_of(cells, Family.XCUP) == Resources(lut=2 * 4 + 8 + 3 * 2 + 5)
+    assert cost_of({"TRELLIS_DPR16X4": 2, "CCU2C": 3}, Family.ECP5) == Resources(lut=2 * 6 + 3 * 2)
 
 
 def test_a_log_without_mapping_has_no_delay() -> None:
