@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -56,6 +57,10 @@ class OnnxSource:
 
         export_qonnx(self.network, path)
         path.with_name(SOURCE_FILE).write_bytes(self.path.read_bytes())
+
+    def one_thread(self) -> AbstractContextManager[None]:
+        """Hold the model to one thread: there is nothing to hold."""
+        return nullcontext()
 
     def predictors(self) -> dict[str, Callable[[Signal], Reals]]:
         """Models above the integers: none."""
@@ -111,6 +116,18 @@ class CheckpointSource:
         network = self.network
         values = self._predict(network.input_format.dequantise(codes).astype(np.float32))
         return values * 2.0**network.output_format.frac
+
+    @contextmanager
+    def one_thread(self) -> Iterator[None]:
+        """Hold the model to one thread, for use beside others; torch's threads would wait by spinning."""
+        import torch
+
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
 
     def predictors(self) -> dict[str, Callable[[Signal], Reals]]:
         """Normalised decays (pixels, T) -> (pixels, T, O), by the float and by the quantised model."""

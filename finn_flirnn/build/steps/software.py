@@ -39,8 +39,8 @@ def run(context: BuildContext) -> None:
         models["source"] = _qonnx(context, context.qonnx.with_name(SOURCE_FILE))
     sequences = context.config.verification.software_sequences
     mismatches = dict.fromkeys(models, 0)
-    # the three spend their time outside of Python's lock, so they run side by side
-    with ThreadPoolExecutor(max_workers=len(models) + 1) as pool:
+    # the three spend their time outside of Python's lock, so they run side by side, on a thread each
+    with context.source.one_thread(), ThreadPoolExecutor(max_workers=len(models) + 1) as pool:
         for part, first in enumerate(range(0, sequences, CHUNK)):
             context.tell(f"{first:,} of {sequences:,} sequences")
             codes = _sequences(context, part, min(CHUNK, sequences - first))
@@ -65,7 +65,7 @@ def _sequences(context: BuildContext, part: int, pixels: int) -> Codes:
 
 
 def _qonnx(context: BuildContext, path: Path) -> Model:
-    executor = QonnxExecutor(path)
+    executor = QonnxExecutor(path, threads=1)
     network = context.network
     scale = 2.0**network.output_format.frac
     batch = executor.batch or 1
