@@ -29,8 +29,8 @@ def collect(build: Path) -> dict[str, Any]:
     missing = [name for name in REPORTS if not (build / "report" / f"{name}.json").is_file()]
     if unfinished or missing:
         raise ValueError(
-            f"{build} must be a finished build; steps {unfinished} are not done, reports {missing} are missing: "
-            "run the build to its end"
+            f"{build} must be a finished build; steps {unfinished} are not done, "
+            f"reports {missing} are missing: run the build to its end"
         )
     reports = {name: read_json_file(build / "report" / f"{name}.json") for name in REPORTS}
     return {
@@ -61,10 +61,12 @@ def render(results: dict[str, Any]) -> str:
         "",
         "| the whole design | FINN estimate | measured | error of the estimate | published HLS design |",
         "|---|---|---|---|---|",
-        f"| cycles a pixel | {estimate['total']['cycles_per_pixel']:,.0f} | {rtlsim['cycles_per_pixel']:,.1f} "
-        f"(Verilator) | {estimate['cycles_error']:+.1%} | {PUBLISHED['cycles']:,} |",
+        f"| cycles a pixel | {estimate['total']['cycles_per_pixel']:,.0f} "
+        f"| {rtlsim['cycles_per_pixel']:,.1f} (Verilator) | {estimate['cycles_error']:+.1%} "
+        f"| {PUBLISHED['cycles']:,} |",
         *(
-            f"| {key.upper()} | {estimate['total'][key]:,} | {synthesis[key]:,} (Yosys, {synthesis['family']}) "
+            f"| {key.upper()} | {estimate['total'][key]:,} "
+            f"| {synthesis[key]:,} (Yosys, {synthesis['family']}) "
             f"| {'-' if estimate['error'][key] is None else format(estimate['error'][key], '+.1%')} "
             f"| {PUBLISHED.get(key, 0):,} |"
             for key in ("lut", "ff", "dsp", "bram36")

@@ -6,6 +6,7 @@ Normative text: docs/numerics.md, section 6.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,12 +57,13 @@ class Seq2SeqNetwork:
         """Multiply-accumulates of the matrix products of one sequence."""
         return self.steps * (self.encoder.macs_per_step + self.decoder.macs_per_step + self.head.macs)
 
-    def run(self, x: Codes, chunk: int = 512) -> Codes:
-        """x: (pixels, T, I) codes -> (pixels, T, O) codes, ``chunk`` pixels at a time."""
-        parts = [self._run(x[i : i + chunk]) for i in range(0, len(x), chunk)]
-        if not parts:
+    def run(self, x: Codes, chunk: int = 512, threads: int = 2) -> Codes:
+        """x: (pixels, T, I) codes -> (pixels, T, O) codes, ``chunk`` pixels a thread at a time."""
+        chunks = [x[i : i + chunk] for i in range(0, len(x), chunk)]
+        if not chunks:
             return np.zeros((0, self.steps, self.head.outputs), dtype=np.int64)
-        return np.concatenate(parts)
+        with ThreadPoolExecutor(max_workers=threads) as pool:  # numpy works outside of Python's lock
+            return np.concatenate(list(pool.map(self._run, chunks)))
 
     def _run(self, x: Codes) -> Codes:
         state = self.encoder.run(x, self.steps)

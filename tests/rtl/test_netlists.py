@@ -23,7 +23,8 @@ def test_gru_netlist_with_packed_multipliers_equals_oracle(tmp_path: Path, reset
     )  # fmt: skip
     rng = np.random.default_rng(8)
     layer = case.layer(rng)
-    model = build_model(netlist(case.emit(layer, tmp_path), "xc7", tmp_path / "netlist"), lint=False, optimisation=0)
+    module = netlist(case.emit(layer, tmp_path), "xc7", tmp_path / "netlist")
+    model = build_model(module, lint=False, optimisation=0)
     inputs, expected = case.data(layer, groups=6, rng=rng)
     given = simulate(model, inputs, {"out0_V": len(expected)}, stalls=0.3)
     assert (given.outputs["out0_V"] == expected).all()
