@@ -9,7 +9,7 @@ from typing import Any
 from finn_flirnn.build.files import read_json_file, write_json
 
 PARTS = "report/parts"
-VERIFIED = ("verified_software", "verified_rtl")
+VERIFIED = ("verified_software", "verified_rtl", "verified_driver")
 """Names of the parts that hold comparisons, in order."""
 
 

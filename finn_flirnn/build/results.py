@@ -22,6 +22,15 @@ PUBLISHED = {"cycles": 110_297, "lut": 37_140, "ff": 54_802, "dsp": 183}
 """Vitis HLS report of the network's own authors (2026), one lane, xc7k410t, not bit-exact."""
 
 
+LABELS = {
+    "float": "float (the same weights, quantisers taken out)",
+    "quantised": "quantised (Brevitas)",
+    "rtl": "RTL",
+    "fit": "maximum-likelihood fit, IRF known",
+    "prior": "prior, no data",
+}
+
+
 def collect(build: Path) -> dict[str, Any]:
     """What the tables need of a build. Raises ValueError if the build is not finished."""
     manifest = read_json_file(build / "manifest.json")
@@ -81,12 +90,17 @@ def render(results: dict[str, Any]) -> str:
         "| RMSE full | RMSE short | RMSE long | MAE tau_m, ns |",
         "|---|---|---|---|---|",
         *(
-            f"| {row['model']} | {row['rmse_full']:.4f} | {row['rmse_short']:.4f} | {row['rmse_long']:.4f} "
+            f"| {_label(row)} | {row['rmse_full']:.4f} | {row['rmse_short']:.4f} | {row['rmse_long']:.4f} "
             f"| {row['tau_m_mae_ns']:.4f} |"
             for row in results["accuracy"]["rows"]
         ),
     ]
     return "\n".join(lines)
+
+
+def _label(row: dict[str, Any]) -> str:
+    name = LABELS.get(row["model"], row["model"])
+    return f"{name}, first {row['pixels']:,}" if row["model"] == "rtl" else name
 
 
 def insert(readme: str, table: str) -> str:

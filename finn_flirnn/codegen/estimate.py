@@ -165,6 +165,8 @@ def estimate_gru(
     total += fifo_resources(word, folding.lanes * sf) + fifo_resources(part, 4)  # sink
     total += Resources(ff=2 * word)
     total += Resources(lut=word + 60, ff=60)  # source, counters
+    if layer.initial_state:
+        total += fifo_resources(word, 2 * sf) + Resources(ff=word)
     if after:
         return total + _pipeline_out(part, CELL_LATENCY["after"], CELL_LATENCY["after"] + 4)
     carry = p["CELL"] * (p["SUM"] + p["GBITS"] + p["HBITS"])

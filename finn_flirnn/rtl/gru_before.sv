@@ -75,13 +75,12 @@ module gru_before #(
     output logic [       CELL-1:0][PBITS-1:0] cand_addr,
     input  logic [       CELL-1:0][CBITS-1:0] cand_dat
 );
-  logic [SIMD*HBITS-1:0] ring_dat, source_dat;
-  logic ring_vld, ring_rdy, source_vld, source_rdy, mvu_rdy, hold_rdy;
-  logic [CELL*HBITS-1:0] hold_dat, new_dat;
-  logic hold_vld, new_vld, new_rdy;
+  logic [SIMD*HBITS-1:0] word_dat;
+  logic [CELL*HBITS-1:0] new_dat;
+  logic word_vld, word_rdy, new_vld, new_rdy;
   logic [CELL-1:0][HBITS-1:0] hold;
   logic [CELL-1:0][2:0][XACC-1:0] x_sum;
-  logic x_sum_vld, enter, enter_n, enough, reset_enough, carry_enough;
+  logic operands_vld, enter, enter_n, enough, reset_enough, carry_enough;
   logic [CELL-1:0][1:0][HACC-1:0] v;
   logic [CELL-1:0][HACC-1:0] vn;
   logic v_vld, vn_vld, reset_vld, reset_rdy, gather_vld, gather_rdy, wide_vld, wide_rdy, carry_vld;
@@ -94,51 +93,22 @@ module gru_before #(
     logic [HBITS-1:0] h;
   } carry_t;
   carry_t [CELL-1:0] carry_in, carry;
-  // words between the source and the cell: the fold in work, the matrix-vector unit's pipeline and FIFO
-  localparam int HOLD = 4 * SF + 16;
   // groups between the two halves: a whole vector gathers while the candidate's unit works on another
   localparam int CARRY = 5 * GROUPS + 32;
 
-  // ---- the ring: source -> matrix-vector unit and hold -> cell -> sink -> source
-  gru_source #(
-      .HBITS(HBITS), .SIMD(SIMD), .CELL(CELL), .SF(SF), .STEPS(STEPS), .LANES(LANES),
-      .HAS_INITIAL(HAS_INITIAL)
-  ) u_source (
+  gru_ring #(
+      .INPUTS(INPUTS), .STEPS(STEPS), .LANES(LANES), .HAS_INITIAL(HAS_INITIAL), .SEQUENCE(SEQUENCE),
+      .SIMD(SIMD), .CELL(CELL), .SF(SF), .GROUPS(GROUPS), .XSIMD(XSIMD), .XBITS(XBITS), .XSIGNED(XSIGNED),
+      .HBITS(HBITS), .WXBITS(WXBITS), .XACC(XACC), .PACK_SHIFT(PACK_SHIFT_X), .PACK_GROUP(PACK_GROUP_X),
+      .XADDR(XADDR), .WXWIDTH(WXWIDTH)
+  ) u_ring (
       .clk(clk), .rst_n(rst_n),
-      .init_dat(init_dat), .init_vld(init_vld), .init_rdy(init_rdy),
-      .ring_dat(ring_dat), .ring_vld(ring_vld), .ring_rdy(ring_rdy),
-      .odat(source_dat), .ovld(source_vld), .ordy(source_rdy)
-  );
-  assign source_rdy = mvu_rdy && hold_rdy;
-
-  gru_sink #(
-      .HBITS(HBITS), .SIMD(SIMD), .CELL(CELL), .SF(SF), .GROUPS(GROUPS), .STEPS(STEPS), .LANES(LANES),
-      .SEQUENCE(SEQUENCE)
-  ) u_sink (
-      .clk(clk), .rst_n(rst_n),
-      .idat(new_dat), .ivld(new_vld), .irdy(new_rdy),
-      .ring_dat(ring_dat), .ring_vld(ring_vld), .ring_rdy(ring_rdy),
+      .x_dat(x_dat), .x_vld(x_vld), .x_rdy(x_rdy),
+      .init_dat(init_dat), .init_vld(init_vld), .init_rdy(init_rdy), .wx_addr(wx_addr), .wx_dat(wx_dat),
+      .word_dat(word_dat), .word_vld(word_vld), .word_rdy(word_rdy),
+      .x_sum(x_sum), .hold(hold), .operands_vld(operands_vld), .take(enter), .bias_addr(bias_addr),
+      .state_dat(new_dat), .state_vld(new_vld), .state_rdy(new_rdy),
       .odat(odat), .ovld(ovld), .ordy(ordy)
-  );
-
-  // the old state, kept for the blend
-  gru_hold #(
-      .HBITS(HBITS), .SIMD(SIMD), .CELL(CELL), .DEPTH(HOLD)
-  ) u_hold (
-      .clk(clk), .rst_n(rst_n),
-      .idat(source_dat), .ivld(source_vld && mvu_rdy), .irdy(hold_rdy),
-      .odat(hold_dat), .ovld(hold_vld), .ordy(enter)
-  );
-  assign hold = hold_dat;
-
-  // ---- input product
-  gru_input #(
-      .INPUTS(INPUTS), .XSIMD(XSIMD), .XBITS(XBITS), .XSIGNED(XSIGNED), .WXBITS(WXBITS), .CELL(CELL),
-      .GROUPS(GROUPS), .XACC(XACC), .PACK_SHIFT(PACK_SHIFT_X), .PACK_GROUP(PACK_GROUP_X)
-  ) u_input (
-      .clk(clk), .rst_n(rst_n),
-      .x_dat(x_dat), .x_vld(x_vld), .x_rdy(x_rdy), .wx_addr(wx_addr), .wx_dat(wx_dat),
-      .odat(x_sum), .ovld(x_sum_vld), .ordy(enter)
   );
 
   matrix_vector #(
@@ -146,16 +116,11 @@ module gru_before #(
       .ACC_BITS(HACC), .PACK_SHIFT(PACK_SHIFT_H), .PACK_GROUP(PACK_GROUP_H)
   ) u_recurrent (
       .clk(clk), .rst_n(rst_n),
-      .idat(source_dat), .ivld(source_vld && hold_rdy), .irdy(mvu_rdy), .waddr(wh_addr), .wdat(wh_dat),
+      .idat(word_dat), .ivld(word_vld), .irdy(word_rdy), .waddr(wh_addr), .wdat(wh_dat),
       .odat(v), .ovld(v_vld), .ordy(enter)
   );
 
-  // ---- cell: enters when all of a group's operands are there; the bias memory is read at the same time
-  always_ff @(posedge clk) begin
-    if (!rst_n) bias_addr <= '0;
-    else if (enter) bias_addr <= (bias_addr == GADDR'(GROUPS - 1)) ? '0 : bias_addr + 1'b1;
-  end
-  assign enter = v_vld && x_sum_vld && hold_vld && reset_enough && carry_enough;
+  assign enter = v_vld && operands_vld && reset_enough && carry_enough;
   for (genvar c = 0; c < CELL; c++) begin : gen_reset
     gru_unit_reset #(
         .HACC(HACC), .XACC(XACC), .BIAS(BIAS), .HALIGN(HALIGN), .XALIGN(XALIGN), .SUM(SUM), .PBITS(PBITS),

@@ -35,9 +35,17 @@ module gru_source #(
   logic first_vld, first_rdy;
 
   if (HAS_INITIAL) begin : gen_initial
+    // the states arrive CELL units at a time: whole vectors gather while others are in work
+    logic [SIMD*HBITS-1:0] wide_dat;
+    logic wide_vld, wide_rdy;
     stream_widen #(.WIDTH(CELL * HBITS), .FACTOR(SIMD / CELL)) u_widen (
         .clk(clk), .rst_n(rst_n),
         .idat(init_dat), .ivld(init_vld), .irdy(init_rdy),
+        .odat(wide_dat), .ovld(wide_vld), .ordy(wide_rdy)
+    );
+    stream_fifo #(.WIDTH(SIMD * HBITS), .DEPTH(2 * SF)) u_gather (
+        .clk(clk), .rst_n(rst_n),
+        .idat(wide_dat), .ivld(wide_vld), .irdy(wide_rdy),
         .odat(first_dat), .ovld(first_vld), .ordy(first_rdy)
     );
   end else begin : gen_zero

@@ -10,6 +10,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("dot", "dot_pair", "pipeline_out", "gru_join", "gru_hold", "gru_blend"),
     ("matrix_vector", "gru_source", "gru_sink", "gru_unit_after", "gru_unit_reset", "gru_unit_candidate"),
     ("gru_input", "dense"),
+    ("gru_ring",),
     ("gru_after", "gru_before"),
 )
 """Module names; the file of a module is ``<name>.sv`` beside this one."""

@@ -60,7 +60,13 @@ def verilator_command() -> list[str]:
 def run(command: list[str], cwd: Path | None = None, error: type[ToolError] = ToolError) -> str:
     """Standard output and error of a command. Raises ``error`` with both if it fails."""
     done = subprocess.run(
-        command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        command,
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",  # Verilator cuts long lines of a netlist in the middle of a character
+        check=False,
     )
     if done.returncode:
         raise error(f"{' '.join(command)} failed with status {done.returncode}:\n{done.stdout}")

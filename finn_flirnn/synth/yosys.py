@@ -76,6 +76,7 @@ def run_yosys(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            errors="replace",
             timeout=timeout_s,
             check=False,
         )

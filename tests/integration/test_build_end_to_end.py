@@ -26,7 +26,7 @@ from finn_flirnn.physics.decays import simulate
 from finn_flirnn.physics.instruments import FlimImage
 from finn_flirnn.physics.presets import PAPER135
 
-STAGES = {"qonnx", "integer", "layer_rtl", "stitched_rtl"}
+STAGES = {"qonnx", "integer", "layer_rtl", "stitched_rtl", "driver"}
 RESOURCES = {"lut", "ff", "dsp", "bram36", "uram"}
 FINN_WARNINGS = "ignore::DeprecationWarning"  # of FINN and its dependencies, which we cannot mend
 HIDDEN = 4

@@ -1,19 +1,29 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Step deploy: the package that is copied to the board."""
+"""Step deploy: the package that is copied to the board, tried on the simulated design."""
 
 from __future__ import annotations
 
+from finn_flirnn.build.collect import PARTS, stage
 from finn_flirnn.build.context import BuildContext
 from finn_flirnn.build.decays import judged_decays
 from finn_flirnn.build.deploy import DeploymentSpec, assemble_deployment
+from finn_flirnn.build.errors import MismatchError
+from finn_flirnn.build.files import write_json
 from finn_flirnn.build.rtl_files import load_module
+from finn_flirnn.build.simulated_board import open_board
+from finn_flirnn.driver.accelerator import Accelerator
+from finn_flirnn.driver.simulated_device import SimulatedDevice
+from finn_flirnn.driver.validate import validate
 
 EXAMPLES = 64
 OUTPUT_NAMES = ("full", "short", "long")
 
 
 def run(context: BuildContext) -> None:
-    """Write deploy/ and deploy.zip."""
+    """Write deploy/, deploy.zip and the driver's part of verification.json.
+
+    Raises MismatchError, with all written, if the driver's codes differ on the simulated design.
+    """
     config, network = context.config, context.network
     judged = judged_decays(config, network.input_format)
     preset = judged.decays.preset
@@ -29,7 +39,7 @@ def run(context: BuildContext) -> None:
         gate_step_ns=preset.gate_step_ns,
         conditions=context.source.conditions(preset),
     )
-    assemble_deployment(
+    package = assemble_deployment(
         context.staging,
         spec,
         network,
@@ -37,3 +47,10 @@ def run(context: BuildContext) -> None:
         judged.decays.counts[:EXAMPLES],
         bitfile if bitfile.exists() else None,
     )
+    with Accelerator.open(package, SimulatedDevice(open_board(context.output))) as accelerator:
+        result = validate(accelerator, package, "sim", EXAMPLES)
+    what = "the deployed driver and example on the simulated design"
+    compared = stage("driver", result.pixels, result.codes, result.mismatches, what=what)
+    write_json(context.make(f"{PARTS}/verified_driver.json"), {"stages": [compared]})
+    if result.mismatches:
+        raise MismatchError(f"the driver's output differs: {result.first_mismatch}; see verification.json")
