@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from finn_flirnn.codegen import RtlModule, StreamPort
+from finn_flirnn.codegen.rom import Rom
 from finn_flirnn.numerics import Codes, Format
 from finn_flirnn.rtl import library_sources
 from finn_flirnn.sim import VerilatedModel, build_model, simulate
@@ -24,32 +25,54 @@ def raw(bits: int) -> Format:
     return Format(bits, 0, signed=False)
 
 
-def _wrap(directory: Path, name: str, source: StreamPort, target: StreamPort, body: str) -> VerilatedModel:
-    def data(port: StreamPort) -> str:
-        return f"logic [{port.padded_bits - 1}:0] {port.name}_TDATA"
+def wrap(
+    directory: Path,
+    name: str,
+    inputs: Sequence[StreamPort],
+    outputs: Sequence[StreamPort],
+    body: str,
+    memory: Rom | None = None,
+) -> VerilatedModel:
+    """A test bench of that name around ``body``, which sees each port's codes as ``<port>_dat``.
 
-    padding = target.padded_bits - target.bits
-    text = f"""module {name} (
-    input logic ap_clk, input logic ap_rst_n,
-    input {data(source)}, input logic in0_V_TVALID, output logic in0_V_TREADY,
-    output {data(target)}, output logic out0_V_TVALID, input logic out0_V_TREADY
-);
-  logic [{source.bits - 1}:0] idat;
-  logic [{target.bits - 1}:0] odat;
-  logic unused;
-  assign idat = in0_V_TDATA[{source.bits - 1}:0];
-  assign out0_V_TDATA = {{{f"{padding}'h0, " if padding else ""}odat}};
-  assign unused = &{{1'b0, in0_V_TDATA, ap_clk, ap_rst_n}};
-{body}
-endmodule
-"""
-    path = directory / f"{name}.sv"
-    path.write_text(text)
-    module = RtlModule(name, directory, (*library_sources(), path), (), (source,), (target,))
-    return build_model(module)
+    memory: one that the body instantiates.
+    """
+    ports, lines = [], []
+    for direction, other, streams in (("input", "output", inputs), ("output", "input", outputs)):
+        for port in streams:
+            ports += [
+                f"    {direction} logic [{port.padded_bits - 1}:0] {port.name}_TDATA",
+                f"    {direction} logic {port.name}_TVALID",
+                f"    {other} logic {port.name}_TREADY",
+            ]
+            lines.append(f"  logic [{port.bits - 1}:0] {port.name}_dat;")
+    lines += [f"  assign {port.name}_dat = {port.name}_TDATA[{port.bits - 1}:0];" for port in inputs]
+    for port in outputs:
+        padding = port.padded_bits - port.bits
+        zeros = f"{padding}'h0, " if padding else ""
+        lines.append(f"  assign {port.name}_TDATA = {{{zeros}{port.name}_dat}};")
+    seen = ", ".join(["ap_clk", "ap_rst_n", *(f"{port.name}_TDATA" for port in inputs)])
+    text = "\n".join(
+        [
+            f"module {name} (\n    input logic ap_clk,\n    input logic ap_rst_n,",
+            ",\n".join(ports) + "\n);",
+            *lines,
+            f"  logic unused;\n  assign unused = &{{1'b0, {seen}}};",
+            body,
+            "endmodule\n",
+        ]
+    )
+    sources = list(library_sources())
+    if memory:
+        sources.append(directory / f"{memory.name}.sv")
+        sources[-1].write_text(memory.source())
+    sources.append(directory / f"{name}.sv")
+    sources[-1].write_text(text)
+    return build_model(RtlModule(name, directory, tuple(sources), (), tuple(inputs), tuple(outputs)))
 
 
-def _settings(parameters: Mapping[str, int]) -> str:
+def settings(parameters: Mapping[str, int]) -> str:
+    """Parameters of an instance."""
     return ", ".join(f".{key}({value})" for key, value in parameters.items())
 
 
@@ -57,10 +80,10 @@ def stream_model(
     directory: Path, module: str, parameters: Mapping[str, int], source: StreamPort, target: StreamPort
 ) -> VerilatedModel:
     """A library module with the handshake idat/ivld/irdy -> odat/ovld/ordy."""
-    body = f"""  {module} #({_settings(parameters)}) u_it (
-      .clk(ap_clk), .rst_n(ap_rst_n), .idat(idat), .ivld(in0_V_TVALID), .irdy(in0_V_TREADY),
-      .odat(odat), .ovld(out0_V_TVALID), .ordy(out0_V_TREADY));"""
-    return _wrap(directory, f"t_{module}", source, target, body)
+    body = f"""  {module} #({settings(parameters)}) u_it (
+      .clk(ap_clk), .rst_n(ap_rst_n), .idat(in0_V_dat), .ivld(in0_V_TVALID), .irdy(in0_V_TREADY),
+      .odat(out0_V_dat), .ovld(out0_V_TVALID), .ordy(out0_V_TREADY));"""
+    return wrap(directory, f"t_{module}", [source], [target], body)
 
 
 def pipeline_model(
@@ -74,17 +97,17 @@ def pipeline_model(
     """A library module without handshake, of fixed latency. ports: its inputs and their bits, in order."""
     connections, low = [], 0
     for port, bits in ports:
-        connections.append(f".{port}(idat[{low + bits - 1}:{low}])")
+        connections.append(f".{port}(in0_V_dat[{low + bits - 1}:{low}])")
         low += bits
     body = f"""  logic enter, enough;
   logic [{target.bits - 1}:0] result;
   assign in0_V_TREADY = enough;
   assign enter = in0_V_TVALID && enough;
-  {module} #({_settings(parameters)}) u_it (.clk(ap_clk), {", ".join(connections)}, .odat(result));
+  {module} #({settings(parameters)}) u_it (.clk(ap_clk), {", ".join(connections)}, .odat(result));
   pipeline_out #(.WIDTH({target.bits}), .LATENCY({latency})) u_out (
       .clk(ap_clk), .rst_n(ap_rst_n), .enter(enter), .enough(enough), .idat(result),
-      .odat(odat), .ovld(out0_V_TVALID), .ordy(out0_V_TREADY));"""
-    return _wrap(directory, f"t_{module}", StreamPort("in0_V", low, raw(1)), target, body)
+      .odat(out0_V_dat), .ovld(out0_V_TVALID), .ordy(out0_V_TREADY));"""
+    return wrap(directory, f"t_{module}", [StreamPort("in0_V", low, raw(1))], [target], body)
 
 
 def fields(columns: Sequence[tuple[Codes, int]]) -> Codes:
