@@ -18,6 +18,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import platformdirs
 import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
@@ -61,7 +62,7 @@ class KernelUnavailable(RuntimeError):
 
 
 def library_path(cache: Path | None = None) -> Path:
-    """Compile the kernel if it is not yet in the cache (default: ~/.cache/finn_flirnn); its path.
+    """Compile the kernel if it is not yet in the cache (default: the user's); its path.
 
     Raises KernelUnavailable without a compiler, or with the compiler's message.
     """
@@ -70,7 +71,7 @@ def library_path(cache: Path | None = None) -> Path:
         raise KernelUnavailable("the fused kernel needs a C++ compiler; install g++, or train without it")
     # the machine's name is part of the key, since -march=native code runs on this processor only
     key = hashlib.sha256(SOURCE.read_bytes() + repr((FLAGS, compiler, platform.node())).encode()).hexdigest()
-    folder = cache or Path.home() / ".cache" / "finn_flirnn"
+    folder = cache or platformdirs.user_cache_path("finn_flirnn")
     target = folder / f"fused_gru-{key[:16]}.so"
     if target.exists():
         return target

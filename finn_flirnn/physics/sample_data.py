@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +18,8 @@ import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
+import platformdirs
 
 DOWNLOAD_SECONDS = 600
 
@@ -54,10 +55,7 @@ SAMPLES = {
 
 def cache_directory() -> Path:
     """Where samples are kept: ``$XDG_CACHE_HOME/finn_flirnn``, by default ``~/.cache/finn_flirnn``."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG specification: a relative path is invalid and to be ignored.
-    root = Path(base) if Path(base).is_absolute() else Path.home() / ".cache"
-    return root / "finn_flirnn"
+    return platformdirs.user_cache_path("finn_flirnn")
 
 
 def sample_path(name: str) -> Path:
