@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The chosen folding is the optimum over all foldings, fits, and runs as fast as it says."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from finn_flirnn.codegen import (
+    DenseFolding,
+    GruFolding,
+    Multiplier,
+    Resources,
+    dense_cycles,
+    estimate_dense,
+    estimate_gru,
+    gru_cycles,
+)
+from finn_flirnn.codegen.folding_search import choose_folding, least_lanes
+from finn_flirnn.codegen.types import divisors
+from finn_flirnn.models.checkpoints import load_checkpoint
+from finn_flirnn.numerics import Reset, Seq2SeqNetwork
+from finn_flirnn.sim import build_model, simulate
+from tests.rtl.layers import GruCase, random_dense
+
+ZCU104 = Resources(lut=230_400, ff=460_800, dsp=1_728, bram36=312, uram=96)
+DSP48E2 = Multiplier.DSP48E2
+
+
+def cases(hidden: int, inputs: int, steps: int, reset: Reset = Reset.AFTER) -> tuple[GruCase, GruCase]:
+    """Encoder and decoder."""
+    return (
+        GruCase(hidden, GruFolding(), inputs=inputs, steps=steps, reset=reset, sequence=False),
+        GruCase(hidden, GruFolding(), inputs=0, steps=steps, reset=reset, initial_state=True),
+    )
+
+
+def random_network(hidden: int, inputs: int, steps: int, reset: Reset = Reset.AFTER) -> Seq2SeqNetwork:
+    rng = np.random.default_rng(4)
+    encoder, decoder = (case.layer(rng) for case in cases(hidden, inputs, steps, reset))
+    return Seq2SeqNetwork(steps, encoder, decoder, random_dense(rng, hidden, 3, decoder.formats.state))
+
+
+def fits(used: Resources, limits: Resources) -> bool:
+    return all(
+        getattr(used, kind) <= getattr(limits, kind) for kind in ("lut", "ff", "dsp", "bram36", "uram")
+    )
+
+
+def every_folding(network: Seq2SeqNetwork) -> list[tuple[int, Resources]]:
+    """Cycles a pixel and resources of every folding of the network, without any short cut."""
+    h, i, o, steps = network.encoder.hidden, network.encoder.inputs, network.head.outputs, network.steps
+    found = []
+    for e, d, f in product(
+        product(divisors(h), divisors(h), divisors(i)),
+        product(divisors(h), divisors(h)),
+        product(divisors(o), divisors(h)),
+    ):
+        lanes = max(
+            least_lanes(network.encoder, steps, GruFolding(*e), DSP48E2),
+            least_lanes(network.decoder, steps, GruFolding(*d), DSP48E2),
+        )
+        encoder, decoder = replace(GruFolding(*e), lanes=lanes), GruFolding(*d, lanes=lanes)
+        group = max(
+            gru_cycles(network.encoder, steps, encoder),
+            gru_cycles(network.decoder, steps, decoder),
+            dense_cycles(network.head, steps * lanes, DenseFolding(*f)),
+        )
+        total = (
+            estimate_gru(network.encoder, steps, encoder)
+            + estimate_gru(network.decoder, steps, decoder)
+            + estimate_dense(network.head, DenseFolding(*f))
+        )
+        assert group % lanes == 0
+        found.append((group // lanes, total))
+    return found
+
+
+@pytest.fixture(scope="module")
+def small() -> tuple[Seq2SeqNetwork, list[tuple[int, Resources]]]:
+    network = random_network(hidden=6, inputs=2, steps=5)
+    return network, every_folding(network)
+
+
+@pytest.fixture(scope="module")
+def seq2seqlite() -> Seq2SeqNetwork:
+    return load_checkpoint("seq2seqlite32_8bit").to_network()
+
+
+def test_seq2seqlite_takes_at_most_2600_cycles_with_220_dsps(seq2seqlite: Seq2SeqNetwork) -> None:
+    limits = replace(ZCU104, dsp=220)
+    choice = choose_folding(seq2seqlite, DSP48E2, limits)
+    assert choice.cycles_per_pixel <= 2_600
+    assert fits(choice.resources, limits)
+
+
+def test_choice_tells_the_cycles_and_resources_of_its_folding(seq2seqlite: Seq2SeqNetwork) -> None:
+    steps, choice = seq2seqlite.steps, choose_folding(seq2seqlite, Multiplier.DSP48E1, ZCU104, 4_320)
+    layers = ((seq2seqlite.encoder, choice.encoder), (seq2seqlite.decoder, choice.decoder))
+    groups = [gru_cycles(layer, steps, folding, Multiplier.DSP48E1) for layer, folding in layers]
+    groups.append(dense_cycles(seq2seqlite.head, steps * choice.lanes, choice.head))
+    assert max(groups) == choice.cycles_per_pixel * choice.lanes <= 4_320 * choice.lanes
+    total = estimate_dense(seq2seqlite.head, choice.head, Multiplier.DSP48E1)
+    for layer, folding in layers:
+        total += estimate_gru(layer, steps, folding, Multiplier.DSP48E1)
+    assert total == choice.resources
+
+
+def test_no_layer_is_faster_than_the_slowest_needs(seq2seqlite: Seq2SeqNetwork) -> None:
+    choice = choose_folding(seq2seqlite, DSP48E2, replace(ZCU104, dsp=220))
+    work = [
+        gru_cycles(seq2seqlite.encoder, seq2seqlite.steps, choice.encoder),
+        gru_cycles(seq2seqlite.decoder, seq2seqlite.steps, choice.decoder),
+        dense_cycles(seq2seqlite.head, seq2seqlite.steps * choice.lanes, choice.head),
+    ]
+    assert min(work) * 2 > max(work)  # the next slower folding of a power of two takes twice as long
+
+
+def test_one_lane_fewer_would_wait_for_the_ring(seq2seqlite: Seq2SeqNetwork) -> None:
+    choice = choose_folding(seq2seqlite, DSP48E2, replace(ZCU104, dsp=220))
+    fewer = replace(choice.decoder, lanes=choice.lanes - 1)
+    cycles = gru_cycles(seq2seqlite.decoder, seq2seqlite.steps, fewer) / fewer.lanes
+    assert choice.lanes > 1
+    assert cycles > choice.cycles_per_pixel
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        ZCU104,
+        replace(ZCU104, dsp=60),
+        replace(ZCU104, lut=3_600),
+        replace(ZCU104, dsp=90, ff=5_000, bram36=4),
+    ],
+    ids=["board", "dsp", "lut", "dsp, ff and block RAM"],
+)
+def test_choice_equals_the_best_of_every_folding(
+    small: tuple[Seq2SeqNetwork, list[tuple[int, Resources]]], limits: Resources
+) -> None:
+    network, every = small
+    fitting = [(cycles, cost) for cycles, cost in every if fits(cost, limits)]
+    fastest = min(cycles for cycles, _ in fitting)
+    assert choose_folding(network, DSP48E2, limits).cycles_per_pixel == fastest
+    for target in sorted({cycles for cycles, _ in fitting}):
+        best = min((cost.dsp, cost.lut) for cycles, cost in fitting if cycles <= target)
+        choice = choose_folding(network, DSP48E2, limits, target)
+        assert (choice.resources.dsp, choice.resources.lut) == best
+        assert choice.cycles_per_pixel <= target
+        assert fits(choice.resources, limits)
+
+
+def test_a_target_out_of_reach_tells_the_best_that_fits(seq2seqlite: Seq2SeqNetwork) -> None:
+    limits = replace(ZCU104, dsp=220)
+    best = choose_folding(seq2seqlite, DSP48E2, limits)
+    with pytest.raises(
+        ValueError, match=rf"at most 600 .* best that fits takes {best.cycles_per_pixel} cycles"
+    ):
+        choose_folding(seq2seqlite, DSP48E2, limits, 600)
+
+
+def test_limits_that_nothing_fits_tell_the_smallest(
+    small: tuple[Seq2SeqNetwork, list[tuple[int, Resources]]],
+) -> None:
+    network, every = small
+    least = min(cost.dsp for _, cost in every)
+    with pytest.raises(
+        ValueError, match=rf"even its smallest folding takes \d+ cycles a pixel with {least} DSP"
+    ):
+        choose_folding(network, DSP48E2, replace(ZCU104, dsp=least - 1))
+
+
+def test_64_units_are_searched_within_2_seconds() -> None:
+    network = random_network(hidden=64, inputs=4, steps=135)
+    start = time.process_time()
+    choose_folding(network, DSP48E2, ZCU104)
+    assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize("reset", list(Reset))
+def test_chosen_cycles_are_those_of_the_simulation(tmp_path: Path, reset: Reset) -> None:
+    network = random_network(hidden=8, inputs=1, steps=10, reset=reset)
+    choice = choose_folding(network, DSP48E2, replace(ZCU104, dsp=80))
+    rng = np.random.default_rng(6)
+    case = replace(cases(8, 1, 10, reset)[1], folding=choice.decoder)
+    model = build_model(case.emit(network.decoder, tmp_path))
+    inputs, expected = case.data(network.decoder, groups=5, rng=rng)
+    result = simulate(model, inputs, {"out0_V": len(expected)})
+    simulated = result.steady_cycles("out0_V", len(expected) // 5, skip=1) / choice.lanes
+    assert abs(choice.cycles_per_pixel / simulated - 1) <= 0.05
