@@ -51,11 +51,6 @@ def emit_dense(
     """
     folding.check(layer.outputs, layer.inputs)
     parameters = dense_parameters(layer, folding, multiplier)
-    packing = choose_packing(multiplier, layer.weight_format, layer.input_format, folding.simd)
-    folds = [list(range(start, start + folding.pe)) for start in range(0, layer.outputs, folding.pe)]
-    words, width = weight_words(layer.weight, folds, folding.simd, layer.weight_format.bits, packing)
-    bias_bits = parameters["BIAS"]
-    bias_words = tuple(pack_bits((int(layer.bias[row]), bias_bits) for row in rows) for rows in folds)
     return write_module(
         directory,
         name,
@@ -65,8 +60,20 @@ def emit_dense(
         [(StreamPort("in0_V", folding.simd, layer.input_format), "i")],
         [(StreamPort("out0_V", folding.pe, layer.output_format), "o")],
         [],
-        [
-            MemoryPort("w", Rom(f"{name}_w", width, tuple(words))),
-            MemoryPort("bias", Rom(f"{name}_bias", bias_bits * folding.pe, bias_words)),
-        ],
+        dense_memories(layer, folding, name, multiplier),
     )
+
+
+def dense_memories(
+    layer: DenseLayer, folding: DenseFolding, name: str, multiplier: Multiplier
+) -> list[MemoryPort]:
+    """Weights and biases of a dense head, as its memory ports take them."""
+    bias_bits = dense_parameters(layer, folding, multiplier)["BIAS"]
+    packing = choose_packing(multiplier, layer.weight_format, layer.input_format, folding.simd)
+    folds = [list(range(start, start + folding.pe)) for start in range(0, layer.outputs, folding.pe)]
+    words, width = weight_words(layer.weight, folds, folding.simd, layer.weight_format.bits, packing)
+    bias_words = tuple(pack_bits((int(layer.bias[row]), bias_bits) for row in rows) for rows in folds)
+    return [
+        MemoryPort("w", Rom(f"{name}_w", width, tuple(words))),
+        MemoryPort("bias", Rom(f"{name}_bias", bias_bits * folding.pe, bias_words)),
+    ]

@@ -11,17 +11,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
+import numpy as np
+
 from finn_flirnn.codegen.cycles import CELL_LATENCY
-from finn_flirnn.codegen.dense import dense_parameters
-from finn_flirnn.codegen.gru import gru_parameters
+from finn_flirnn.codegen.dense import dense_memories, dense_parameters
+from finn_flirnn.codegen.gru import gru_memories, gru_parameters
 from finn_flirnn.codegen.multiplier import Multiplier
 from finn_flirnn.codegen.resources import Resources
-from finn_flirnn.codegen.rom import BLOCK_DEPTH
+from finn_flirnn.codegen.rom import BLOCK_DEPTH, Rom
 from finn_flirnn.codegen.types import DenseFolding, GruFolding
 from finn_flirnn.numerics import DenseLayer, GruLayer, Reset
 
-LUTRAM_DEPTH = 64
-"""Deeper FIFOs become block RAM."""
+LUTRAM_BITS = 6000
+"""FIFOs deeper than 64 words and of more bits than this become block RAM (Yosys' choice, as measured)."""
+LUT_ROM_DEPTH = 20
+"""Words of a shallow memory that one LUT a column holds, as Yosys maps them (measured at 16, 32, 64)."""
 BLOCK_BITS, BLOCK_WIDTH = 18 * 1024, 36
 """Half a block: RAMB18."""
 
@@ -34,19 +38,22 @@ def clog2(value: int) -> int:
 def fifo_resources(width: int, depth: int) -> Resources:
     """rtl/stream_fifo.sv: memory, output register, pointers."""
     control = Resources(lut=4 * clog2(depth + 1) + 6, ff=3 * clog2(depth + 1) + 1)
-    if depth <= LUTRAM_DEPTH:
-        banks = -(-depth // 32)  # RAM32M16: 14 bits of 32 words in 8 LUTs
-        return control + Resources(lut=8 * banks * -(-width // 14) + (width if banks > 1 else 0), ff=width)
-    return control + Resources(ff=width if depth <= BLOCK_DEPTH else 0, bram36=_blocks(width, depth))
+    if depth <= 32:  # RAM32M16: 14 bits in 8 LUTs
+        return control + Resources(lut=8 * ceil(width / 14), ff=width)
+    if depth <= 64 or width * depth <= LUTRAM_BITS:  # RAM64M8: 7 bits in 8 LUTs
+        return control + Resources(lut=8 * ceil(depth / 64) * ceil(width / 7), ff=width)
+    return control + Resources(bram36=_blocks(width, depth))
 
 
-def rom_resources(width: int, depth: int, reuse: float = 1.0) -> Resources:
-    """codegen/rom.py; ``reuse``: LUTs a bit of a shallow memory."""
+def rom_resources(rom: Rom) -> Resources:
+    """codegen/rom.py: in LUTs constant columns cost nothing and equal ones are made once."""
+    depth = len(rom.words)
     if depth > BLOCK_DEPTH:
-        return Resources(bram36=_blocks(width, depth))
-    if depth == 1:
-        return Resources()
-    return Resources(lut=round(width * reuse * max(1, depth / 64)), ff=width)
+        return Resources(bram36=_blocks(rom.width, depth))
+    bits = np.array([[(word >> i) & 1 for i in range(rom.width)] for word in rom.words])
+    columns = np.unique(bits, axis=1)
+    different = int((columns.min(axis=0) != columns.max(axis=0)).sum())
+    return Resources(lut=round(different * max(1.0, depth / LUT_ROM_DEPTH)), ff=different)
 
 
 def _blocks(width: int, depth: int) -> float:
@@ -55,14 +62,14 @@ def _blocks(width: int, depth: int) -> float:
 
 
 def delay_resources(width: int, cycles: int) -> Resources:
-    """rtl/delay.sv: a register, or shift-register LUTs with registers at the end."""
-    return Resources(lut=width if cycles > 2 else 0, ff=width * min(cycles, 2))
+    """rtl/delay.sv: registers, or shift-register LUTs."""
+    return Resources(lut=width) if cycles > 2 else Resources(ff=width * cycles)
 
 
 def requant_resources(in_bits: int, shift: int, out_bits: int) -> Resources:
     """rtl/round_saturate.sv: rounding adder, two comparisons, two registers."""
     scaled = max(in_bits, shift + 1, out_bits + shift) + 2 - max(shift, 0)
-    return Resources(lut=scaled + max(shift, 0) + (scaled - out_bits) // 2 + out_bits, ff=scaled + out_bits)
+    return Resources(lut=scaled + out_bits, ff=scaled + out_bits)
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ class MvuShape:
 
 
 def mvu_resources(m: MvuShape) -> Resources:
-    """rtl/matrix_vector.sv with its weight memory."""
+    """rtl/matrix_vector.sv without its weight memory."""
     rows = m.units * m.gates
     pairs = rows // 2 if m.shift else 0
     singles = rows - 2 * pairs
@@ -92,7 +99,7 @@ def mvu_resources(m: MvuShape) -> Resources:
     product = m.shift + m.wbits + 1 + m.abits
     tree = product + clog2(m.group)
     pair = Resources(
-        lut=groups * (m.group - 1) * tree + groups * (tree - m.shift) + 2 * (groups - 1) * sum_bits,
+        lut=groups * (m.group - 1) * tree + 2 * (groups - 1) * sum_bits,
         ff=m.simd * product
         + groups * (m.group - 1) * tree
         + groups * (tree - m.shift + min(m.shift, sum_bits))
@@ -106,7 +113,6 @@ def mvu_resources(m: MvuShape) -> Resources:
         dsp=m.simd,
     ) + delay_resources(sum_bits, latency - 1 - clog2(m.simd))
     parts = m.units // m.cell
-    width = m.simd * (pairs * (2 * m.wbits + 1) + singles * m.wbits)
     accumulate = Resources(
         lut=rows * m.acc * ((2 if m.sf > 1 else 0) + (1 if parts > 1 else 0)),
         ff=rows * m.acc * (2 if m.sf > 1 else 1),
@@ -124,7 +130,6 @@ def mvu_resources(m: MvuShape) -> Resources:
         + accumulate
         + keep
         + control
-        + rom_resources(width, m.nf * m.sf)
         + fifo_resources(m.cell * m.gates * m.acc, places)
     )
 
@@ -155,12 +160,10 @@ def estimate_gru(
             )
         )  # fmt: skip
     unit = _unit_after(p) if after else _unit_before(p)
-    columns = 4 if after else 3
-    tables = rom_resources(p["GBITS"], 1 << p["PBITS"]).times(2) + rom_resources(
-        p["CBITS"], 1 << p["PBITS"]
-    )
+    for memory in gru_memories(layer, folding, "", multiplier):
+        total += rom_resources(memory.rom).times(memory.copies)
+    total += unit.times(p["CELL"])
     word, part = folding.simd * p["HBITS"], p["CELL"] * p["HBITS"]
-    total += (unit + tables).times(p["CELL"]) + rom_resources(columns * p["CELL"] * p["BIAS"], groups)
     total += fifo_resources(word, 4 * sf + 16) + Resources(lut=word, ff=word)  # hold
     total += fifo_resources(word, folding.lanes * sf) + fifo_resources(part, 4)  # sink
     total += Resources(ff=2 * word)
@@ -195,7 +198,9 @@ def estimate_dense(
         )
     )  # fmt: skip
     output = Resources(lut=p["SUM"], ff=p["SUM"]) + requant_resources(p["SUM"], p["SHIFT"], p["YBITS"])
-    total += output.times(folding.pe) + rom_resources(folding.pe * p["BIAS"], nf)
+    total += output.times(folding.pe)
+    for memory in dense_memories(layer, folding, "", multiplier):
+        total += rom_resources(memory.rom)
     if nf > 1:
         total += fifo_resources(folding.simd * operand_bits, 2 * sf)
     return total + _pipeline_out(folding.pe * p["YBITS"], 4, 8)
@@ -219,7 +224,7 @@ def _blend(p: dict[str, int]) -> Resources:
     product = difference + p["GBITS"] + 1
     exact = product + 1
     return Resources(
-        lut=difference + exact, ff=3 * difference + p["GBITS"] + product + exact, dsp=1
+        lut=exact, ff=3 * difference + p["GBITS"] + product + exact, dsp=1
     ) + requant_resources(exact, p["STATE_SHIFT"], p["HBITS"])
 
 

@@ -38,7 +38,7 @@ def gru_parameters(
         xalign = frac - f.weight_ih.frac - f.input.frac
         xsigned = int(f.input.signed)
     halign = frac - f.weight_hh.frac - f.state.frac
-    bias = signed_bits(*(int(code) for column in _biases(layer) for code in (column.min(), column.max())))
+    bias = _bias_bits(layer)
     rv_frac = f.gate.frac + f.preactivation.frac
     wide = max(frac, rv_frac) if layer.reset is Reset.AFTER else frac
     common = max(f.state.frac, f.candidate.frac)
@@ -130,7 +130,7 @@ def emit_gru(
         inputs,
         [(StreamPort("out0_V", cell, f.state), "")],
         unused,
-        _memories(layer, folding, name, parameters["BIAS"], multiplier),
+        gru_memories(layer, folding, name, multiplier),
     )
 
 
@@ -144,9 +144,15 @@ def _biases(layer: GruLayer) -> list[Codes]:
     return [r + r_h, z + z_h, n, n_h]
 
 
-def _memories(
-    layer: GruLayer, folding: GruFolding, name: str, bias_bits: int, multiplier: Multiplier
+def _bias_bits(layer: GruLayer) -> int:
+    return signed_bits(*(int(code) for column in _biases(layer) for code in (column.min(), column.max())))
+
+
+def gru_memories(
+    layer: GruLayer, folding: GruFolding, name: str, multiplier: Multiplier
 ) -> list[MemoryPort]:
+    """Weights, biases and tables of a GRU engine, as its memory ports take them."""
+    bias_bits = _bias_bits(layer)
     size, f = layer.hidden, layer.formats
     cell = folding.cell_pe(size)
     packing_h, packing_x = gru_packing(layer, folding, multiplier)
