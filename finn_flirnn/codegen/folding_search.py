@@ -15,11 +15,12 @@ from itertools import product
 from typing import TypeVar
 
 from finn_flirnn.codegen.cycles import dense_cycles, gru_cycles, gru_lane_step_cycles, gru_step_cycles
-from finn_flirnn.codegen.estimate import estimate_dense, estimate_gru
-from finn_flirnn.codegen.multiplier import Multiplier
+from finn_flirnn.codegen.estimate import estimate_dense, estimate_gru, fifo_resources
+from finn_flirnn.codegen.gru import gru_packing
+from finn_flirnn.codegen.multiplier import Multiplier, Packing
 from finn_flirnn.codegen.resources import Resources
 from finn_flirnn.codegen.types import DenseFolding, GruFolding, divisors
-from finn_flirnn.numerics import DenseLayer, GruLayer, Seq2SeqNetwork
+from finn_flirnn.numerics import DenseLayer, GruLayer, Reset, Seq2SeqNetwork
 
 Option = TypeVar("Option")
 
@@ -67,13 +68,21 @@ class _Gru:
 
     def __init__(self, layer: GruLayer, steps: int, multiplier: Multiplier) -> None:
         @cache
-        def cost(folding: GruFolding) -> Resources:
+        def one_lane(folding: GruFolding) -> Resources:
             return estimate_gru(layer, steps, folding, multiplier)
+
+        @cache
+        def cost(folding: GruFolding) -> Resources:
+            # lanes change one FIFO; an estimate of the whole, with its memories' contents, takes long
+            one, sf = replace(folding, lanes=1), layer.hidden // folding.simd
+            word = folding.simd * layer.formats.state.bits
+            more = fifo_resources(word, folding.lanes * sf) + fifo_resources(word, sf).times(-1)
+            return one_lane(one) + more
 
         def option(folding: GruFolding) -> _GruOption:
             folding = replace(folding, lanes=least_lanes(layer, steps, folding, multiplier))
             cycles = gru_cycles(layer, steps, folding, multiplier) // folding.lanes
-            return _GruOption(folding, cycles, cost(folding).dsp)
+            return _GruOption(folding, cycles, gru_multipliers(layer, folding, multiplier))
 
         sizes = divisors(layer.hidden), divisors(layer.hidden), divisors(max(layer.inputs, 1))
         self.cost = cost
@@ -97,19 +106,43 @@ class _Network:
         """The least DSPs, then LUTs, that meet ``max_cycles`` within the limits; None if none do."""
         encoders = [o for o in self.encoder.options if o.cycles <= max_cycles]
         decoders = [o for o in self.decoder.options if o.cycles <= max_cycles]
-        heads = _front((h, h.resources) for h in self.heads if h.cycles <= max_cycles)
+        heads = [h for h in self.heads if h.cycles <= max_cycles]
         if not (encoders and decoders and heads):
             return None
-        least_encoder, least_decoder = min(o.dsp for o in encoders), min(o.dsp for o in decoders)
-        least_head = min(resources.dsp for _, resources in heads)
+        least = (
+            min(o.dsp for o in encoders),
+            min(o.dsp for o in decoders),
+            min(h.resources.dsp for h in heads),
+        )
+        if sum(least) > limits.dsp:
+            return None
+        # few foldings have the least DSPs; only if none of them fits by other resources, all are estimated
+        for dsp in (sum(least), limits.dsp):
+            spare = dsp - sum(least)
+            best = self._cheapest_of(
+                [o for o in encoders if o.dsp <= least[0] + spare],
+                [o for o in decoders if o.dsp <= least[1] + spare],
+                [h for h in heads if h.resources.dsp <= least[2] + spare],
+                limits,
+            )
+            if best is not None:
+                return best
+        return None
+
+    def _cheapest_of(
+        self,
+        encoders: list[_GruOption],
+        decoders: list[_GruOption],
+        heads: list[_HeadOption],
+        limits: Resources,
+    ) -> FoldingChoice | None:
+        front = _front((h, h.resources) for h in heads)
         best: FoldingChoice | None = None
         for lanes in sorted({o.folding.lanes for o in (*encoders, *decoders)}):
-            dsp = limits.dsp if best is None else best.resources.dsp
-            some = _priced(self.encoder, encoders, lanes, dsp - least_decoder - least_head)
-            others = _priced(self.decoder, decoders, lanes, dsp - least_encoder - least_head)
+            some, others = _priced(self.encoder, encoders, lanes), _priced(self.decoder, decoders, lanes)
             # at least one of the two needs this many lanes: else they are not the least
             for e_needs, d_needs in ((True, True), (True, False), (False, True)):
-                pairs = product(_front(some[e_needs]), _front(others[d_needs]), heads)
+                pairs = product(_front(some[e_needs]), _front(others[d_needs]), front)
                 for (e, e_cost), (d, d_cost), (h, h_cost) in pairs:
                     total = e_cost + d_cost + h_cost
                     if not _fits(total, limits) or (best and _order(best.resources) <= _order(total)):
@@ -170,6 +203,19 @@ def least_lanes(layer: GruLayer, steps: int, folding: GruFolding, multiplier: Mu
     return -(-gru_step_cycles(layer, one, multiplier) // gru_lane_step_cycles(layer, one))
 
 
+def gru_multipliers(layer: GruLayer, folding: GruFolding, multiplier: Multiplier) -> int:
+    """DSPs of a GRU engine, as ``estimate_gru`` has them: its products, and two for each unit of the cell."""
+    recurrent, given = gru_packing(layer, folding, multiplier)
+    cell = folding.cell_pe(layer.hidden)
+
+    def count(rows: int, columns: int, packing: Packing) -> int:
+        return columns * (-(-rows // 2) if packing.active else rows)
+
+    gates = (3,) if layer.reset is Reset.AFTER else (2, 1)
+    products = sum(count(folding.pe * gate, folding.simd, recurrent) for gate in gates)
+    return products + 2 * cell + (count(3 * cell, folding.input_simd, given) if layer.inputs else 0)
+
+
 def _head_options(layer: DenseLayer, steps: int, multiplier: Multiplier) -> list[_HeadOption]:
     foldings = [DenseFolding(*sizes) for sizes in product(divisors(layer.outputs), divisors(layer.inputs))]
     return [
@@ -178,12 +224,12 @@ def _head_options(layer: DenseLayer, steps: int, multiplier: Multiplier) -> list
 
 
 def _priced(
-    gru: _Gru, options: Iterable[_GruOption], lanes: int, dsp: int
+    gru: _Gru, options: Iterable[_GruOption], lanes: int
 ) -> dict[bool, list[tuple[_GruOption, Resources]]]:
-    """Options of at most ``dsp`` DSPs that ``lanes`` keep busy, by whether they need them all."""
+    """Options that ``lanes`` keep busy, by whether they need them all."""
     priced: dict[bool, list[tuple[_GruOption, Resources]]] = {True: [], False: []}
     for option in options:
-        if option.dsp <= dsp and option.folding.lanes <= lanes:
+        if option.folding.lanes <= lanes:
             cost = gru.cost(replace(option.folding, lanes=lanes))
             priced[option.folding.lanes == lanes].append((option, cost))
     return priced

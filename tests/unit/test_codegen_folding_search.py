@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from finn_flirnn.codegen import (
     estimate_gru,
     gru_cycles,
 )
-from finn_flirnn.codegen.folding_search import choose_folding, least_lanes
+from finn_flirnn.codegen.folding_search import choose_folding, gru_multipliers, least_lanes
 from finn_flirnn.codegen.types import divisors
 from finn_flirnn.models.checkpoints import load_checkpoint
 from finn_flirnn.numerics import Reset, Seq2SeqNetwork
@@ -55,6 +56,9 @@ def fits(used: Resources, limits: Resources) -> bool:
 def every_folding(network: Seq2SeqNetwork) -> list[tuple[int, Resources]]:
     """Cycles a pixel and resources of every folding of the network, without any short cut."""
     h, i, o, steps = network.encoder.hidden, network.encoder.inputs, network.head.outputs, network.steps
+    encoder_cost = cache(lambda folding: estimate_gru(network.encoder, steps, folding))
+    decoder_cost = cache(lambda folding: estimate_gru(network.decoder, steps, folding))
+    head_cost = cache(lambda folding: estimate_dense(network.head, folding))
     found = []
     for e, d, f in product(
         product(divisors(h), divisors(h), divisors(i)),
@@ -71,11 +75,7 @@ def every_folding(network: Seq2SeqNetwork) -> list[tuple[int, Resources]]:
             gru_cycles(network.decoder, steps, decoder),
             dense_cycles(network.head, steps * lanes, DenseFolding(*f)),
         )
-        total = (
-            estimate_gru(network.encoder, steps, encoder)
-            + estimate_gru(network.decoder, steps, decoder)
-            + estimate_dense(network.head, DenseFolding(*f))
-        )
+        total = encoder_cost(encoder) + decoder_cost(decoder) + head_cost(DenseFolding(*f))
         assert group % lanes == 0
         found.append((group // lanes, total))
     return found
@@ -152,6 +152,16 @@ def test_choice_equals_the_best_of_every_folding(
         assert (choice.resources.dsp, choice.resources.lut) == best
         assert choice.cycles_per_pixel <= target
         assert fits(choice.resources, limits)
+
+
+@pytest.mark.parametrize("multiplier", list(Multiplier))
+@pytest.mark.parametrize("reset", list(Reset))
+def test_multipliers_are_those_of_the_estimate(reset: Reset, multiplier: Multiplier) -> None:
+    network = random_network(hidden=6, inputs=2, steps=5, reset=reset)
+    for pe, simd, input_simd in product(divisors(6), divisors(6), divisors(2)):
+        folding = GruFolding(pe, simd, input_simd, lanes=2)
+        estimated = estimate_gru(network.encoder, 5, folding, multiplier)
+        assert gru_multipliers(network.encoder, folding, multiplier) == estimated.dsp
 
 
 def test_a_target_out_of_reach_tells_the_best_that_fits(seq2seqlite: Seq2SeqNetwork) -> None:
