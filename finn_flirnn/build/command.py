@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import finn_flirnn
+from finn_flirnn.build.automatic_folding import folding_for
 from finn_flirnn.build.collect import collect_verification
 from finn_flirnn.build.config import BuildConfig, Flow, config_names, find_config, load_config
 from finn_flirnn.build.context import BuildContext
@@ -43,7 +44,7 @@ def list_all() -> None:
     progress = Progress()
     progress.say("Configurations (build_configs/):")
     for name in config_names():
-        config = load_config(find_config(name))
+        config = load_config(find_config(name), choose=folding_for)
         progress.say(f"  {name:<20} {config.board}, {config.clock_mhz:g} MHz, {config.lanes} lanes")
     progress.say("Steps:")
     for step in STEPS:
@@ -62,7 +63,8 @@ def build(name: str | None, output: Path | None, model: Path | None, until: str 
     check_until(STEPS, until)
     if model is not None and model.suffix != ".onnx":
         raise UsageError(f"--model {model} must be a .onnx file; a checkpoint is named in the configuration")
-    config = load_config(find_config(name), sizes_of, model=None if model is None else str(model))
+    named = None if model is None else str(model)
+    config = load_config(find_config(name), sizes_of, model=named, choose=folding_for)
     source = model_source(config, model)
     tools = find_tools()
     _check_tools(config, tools, until)

@@ -15,6 +15,7 @@ from mashumaro.mixins.dict import DataClassDictMixin
 from finn_flirnn.build.boards import BOARDS, Board
 from finn_flirnn.build.errors import BuildError, ConfigError, Problem, UsageError
 from finn_flirnn.build.files import sha256_of_value
+from finn_flirnn.build.folding_request import FoldingChooser, FoldingRequest, request_problems, take_request
 from finn_flirnn.build.schema import UNKNOWN, one_of, problems_of, read_json, setting, whole
 from finn_flirnn.codegen.types import DenseFolding, GruFolding, divisors
 from finn_flirnn.physics.presets import PRESETS
@@ -173,25 +174,51 @@ def find_config(name: str) -> Path:
     )
 
 
-def load_config(path: Path, sizes: SizesOf | None = None, model: str | None = None) -> BuildConfig:
+def load_config(
+    path: Path,
+    sizes: SizesOf | None = None,
+    model: str | None = None,
+    choose: FoldingChooser | None = None,
+) -> BuildConfig:
     """Read and check a configuration.
 
     sizes: tells the sizes of a model from its checkpoint's name or path, or from ``model``; raises
     ValueError, OSError or BuildError if there is none. Without it the folding is not held to the model.
     model: a model file that takes the place of the configuration's own.
+    choose: finds the folding where the configuration only says how fast or how large; raises as ``sizes``.
     Raises ConfigError with all problems together.
     """
     tree = read_json(path)
+    request = take_request(tree)
     problems = problems_of(BuildConfig, tree)
+    if request:
+        problems = [p for p in problems if p.path not in ("folding", "lanes") or p.found != "missing"]
+        problems += request_problems(request, tree)
     bad = {p.path for p in problems if not p.found.startswith(UNKNOWN)}
     if model is None and "model" not in tree:
         problems.append(Problem("model", "missing", '{"checkpoint": name or path}, or --model FILE.onnx'))
     elif sizes is not None and (model is not None or not bad & {"model", "model.checkpoint"}):
         where = "model.checkpoint" if model is None else "--model"
         problems += _model_problems(tree, bad, where, model or tree["model"]["checkpoint"], sizes)
+    if request and not problems:
+        problems = _fill_in_folding(tree, request, model or tree["model"]["checkpoint"], choose)
     if problems:
         raise ConfigError(str(path), problems)
     return BuildConfig.from_dict(tree)
+
+
+def _fill_in_folding(
+    tree: dict[str, Any], request: dict[str, Any], model: str, choose: FoldingChooser | None
+) -> list[Problem]:
+    key = next(iter(request))
+    if choose is None:
+        return [Problem(key, "found, but the model is not at hand", '"folding" and "lanes"')]
+    asked = FoldingRequest.from_dict(request)
+    try:
+        tree.update(choose(model, BOARDS[tree["board"]], tree["clock_mhz"], asked))
+    except (ValueError, OSError, BuildError) as error:
+        return [Problem(key, str(error), "what the board and the clock can give")]
+    return []
 
 
 def folding_problems(folding: dict[str, Any], sizes: ModelSizes) -> list[Problem]:

@@ -169,6 +169,12 @@ def model_source(config: BuildConfig, model_file: Path | None) -> ModelInput:
     return CheckpointSource(config.model.checkpoint) if model_file is None else OnnxSource(model_file)
 
 
+def network_of(model: str) -> Seq2SeqNetwork:
+    """The oracle of a checkpoint (by name or path) or of a .onnx file. Raises as ``sizes_of``."""
+    is_onnx = Path(model).suffix == ONNX
+    return OnnxSource(Path(model)).network if is_onnx else CheckpointSource(model).network
+
+
 def sizes_of(model: str) -> ModelSizes:
     """Sizes of a checkpoint (by name or path) or of a .onnx file.
 
