@@ -26,7 +26,7 @@ module gru_before #(
     parameter int XACC = 18,  // input sums
     parameter int BIAS = 20,
     parameter int SUM = 24,  // pre-activation sums
-    parameter int HALIGN = 0,  // shifts: see docs/numerics.md, section 4, and codegen/gru_parameters.py
+    parameter int HALIGN = 0,  // shifts: see docs/numerics.md, section 4, and codegen/gru.py
     parameter int XALIGN = 0,
     parameter int P_SHIFT = 8,
     parameter int HSHIFT = 0,
