@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from finn_flirnn.codegen.gru import gru_packing
-from finn_flirnn.codegen.multiplier import Multiplier, Packing, choose_packing
+from finn_flirnn.codegen.multiplier import Multiplier, Packing, dot_latency
 from finn_flirnn.codegen.types import DenseFolding, GruFolding
 from finn_flirnn.numerics import DenseLayer, GruLayer, Reset
 
@@ -15,12 +15,7 @@ CELL_LATENCY = {"after": 16, "reset": 9, "candidate": 10}
 
 def mvu_latency(simd: int, packing: Packing, rows: int) -> int:
     """Cycles from a fold's last operand word to its first part at the output of rtl/matrix_vector.sv."""
-    if packing.active and rows > 1:
-        groups = -(-simd // packing.group)
-        dot = 2 + (packing.group - 1).bit_length() + (groups - 1).bit_length()
-    else:
-        dot = 1 + (simd - 1).bit_length()
-    return 1 + dot + 1 + FIFO_LATENCY
+    return 1 + dot_latency(simd, packing, rows) + 1 + FIFO_LATENCY
 
 
 def gru_step_cycles(
@@ -74,8 +69,3 @@ def _ring_latency(layer: GruLayer, folding: GruFolding, multiplier: Multiplier) 
     )
     second = mvu_latency(folding.simd, packing, folding.pe) + CELL_LATENCY["candidate"]
     return first + 2 * (parts - 1) + (nf - 1) * sf + second + home
-
-
-def dense_packing(layer: DenseLayer, folding: DenseFolding, multiplier: Multiplier) -> Packing:
-    """Packing of the head's products."""
-    return choose_packing(multiplier, layer.weight_format, layer.input_format, folding.simd)

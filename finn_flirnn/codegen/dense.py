@@ -5,11 +5,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from finn_flirnn.codegen.multiplier import Multiplier, choose_packing, weight_words
+from finn_flirnn.codegen.multiplier import Multiplier, Packing, choose_packing, weight_words
 from finn_flirnn.codegen.rom import Rom, pack_bits, signed_bits
 from finn_flirnn.codegen.types import DenseFolding, RtlModule, StreamPort
 from finn_flirnn.codegen.wrapper import MemoryPort, write_module
 from finn_flirnn.numerics import DenseLayer
+
+
+def dense_packing(layer: DenseLayer, folding: DenseFolding, multiplier: Multiplier) -> Packing:
+    """Packing of the head's products."""
+    return choose_packing(multiplier, layer.weight_format, layer.input_format, folding.simd)
 
 
 def dense_parameters(layer: DenseLayer, folding: DenseFolding, multiplier: Multiplier) -> dict[str, int]:
@@ -17,7 +22,7 @@ def dense_parameters(layer: DenseLayer, folding: DenseFolding, multiplier: Multi
     x, y = layer.input_format, layer.output_format
     acc = layer.weight_format.bits + x.bits + int(not x.signed) + (layer.inputs - 1).bit_length()
     bias = signed_bits(int(layer.bias.min()), int(layer.bias.max()))
-    packing = choose_packing(multiplier, layer.weight_format, x, folding.simd)
+    packing = dense_packing(layer, folding, multiplier)
     return {
         "INPUTS": layer.inputs,
         "OUTPUTS": layer.outputs,
@@ -69,7 +74,7 @@ def dense_memories(
 ) -> list[MemoryPort]:
     """Weights and biases of a dense head, as its memory ports take them."""
     bias_bits = dense_parameters(layer, folding, multiplier)["BIAS"]
-    packing = choose_packing(multiplier, layer.weight_format, layer.input_format, folding.simd)
+    packing = dense_packing(layer, folding, multiplier)
     folds = [list(range(start, start + folding.pe)) for start in range(0, layer.outputs, folding.pe)]
     words, width = weight_words(layer.weight, folds, folding.simd, layer.weight_format.bits, packing)
     bias_words = tuple(pack_bits((int(layer.bias[row]), bias_bits) for row in rows) for rows in folds)

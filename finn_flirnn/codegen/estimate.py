@@ -16,7 +16,7 @@ import numpy as np
 from finn_flirnn.codegen.cycles import CELL_LATENCY
 from finn_flirnn.codegen.dense import dense_memories, dense_parameters
 from finn_flirnn.codegen.gru import gru_memories, gru_parameters
-from finn_flirnn.codegen.multiplier import Multiplier
+from finn_flirnn.codegen.multiplier import Multiplier, Packing, dot_latency
 from finn_flirnn.codegen.resources import Resources
 from finn_flirnn.codegen.rom import BLOCK_DEPTH, Rom
 from finn_flirnn.codegen.types import DenseFolding, GruFolding
@@ -106,7 +106,7 @@ def mvu_resources(m: MvuShape) -> Resources:
         + 2 * (groups - 1) * sum_bits,
         dsp=m.simd,
     )
-    latency = 2 + clog2(m.group) + clog2(groups) if pairs else 1 + clog2(m.simd)
+    latency = dot_latency(m.simd, Packing(m.shift, m.group), rows)
     single = Resources(
         lut=(m.simd - 1) * sum_bits,
         ff=m.simd * (m.wbits + m.abits) + (m.simd - 1) * sum_bits,

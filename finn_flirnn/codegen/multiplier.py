@@ -56,6 +56,14 @@ def choose_packing(multiplier: Multiplier, weight: Format, operand: Format, simd
     return Packing(shift, 1 << (fitting.bit_length() - 1))
 
 
+def dot_latency(simd: int, packing: Packing, rows: int) -> int:
+    """Latency of the dot products of ``rows`` rows, localparam LATENCY of rtl/matrix_vector.sv."""
+    if packing.active and rows > 1:
+        groups = -(-simd // packing.group)
+        return 2 + (packing.group - 1).bit_length() + (groups - 1).bit_length()
+    return 1 + (simd - 1).bit_length()
+
+
 def weight_words(
     weight: Codes, rows_of_fold: Sequence[Sequence[int]], simd: int, bits: int, packing: Packing
 ) -> tuple[list[int], int]:
