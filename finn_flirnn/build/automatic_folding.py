@@ -6,9 +6,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from finn_flirnn.build.boards import Board
+from finn_flirnn.build.boards import MULTIPLIERS, Board
 from finn_flirnn.build.folding_request import FoldingRequest
-from finn_flirnn.build.hardware import MULTIPLIERS
 from finn_flirnn.build.sources import network_of
 from finn_flirnn.codegen.folding_search import choose_folding
 

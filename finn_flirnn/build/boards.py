@@ -9,6 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from finn_flirnn.codegen import Multiplier
+
+MULTIPLIERS = {"xcup": Multiplier.DSP48E2, "xc7": Multiplier.DSP48E1}
+"""The hard multiplier of each family of boards."""
 RESOURCES = ("lut", "ff", "dsp", "bram36", "uram")
 """Resource names in the order of every table, and as keys of every report."""
 

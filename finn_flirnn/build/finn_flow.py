@@ -14,13 +14,15 @@ from finn_flirnn.build.finn_steps import FlowSettings
 from finn_flirnn.build.toolchain import prepare_finn
 
 OURS = "finn_flirnn.build.finn_steps"
+DEPTHS_STEP = f"{OURS}.step_set_stream_depths"
+"""After it the graph is all RTL ops of ours, with the depths of their streams."""
 OPEN_STEPS = (
     f"{OURS}.step_infer_recurrent",
     f"{OURS}.step_set_recurrent_folding",
     "step_create_dataflow_partition",
     "step_specialize_layers",
     "step_minimize_bit_width",
-    f"{OURS}.step_set_stream_depths",
+    DEPTHS_STEP,
     "step_generate_estimate_reports",
     "step_generate_hardware",
 )
@@ -112,9 +114,11 @@ def _result(finn_dir: Path, model_dir: Path, steps: list[str], reason: str | Non
         stages.append(Path(shutil.copyfile(made / f"{step}.onnx", target)))
     parent = Path(shutil.copyfile(made / "dataflow_parent.onnx", model_dir / "dataflow_parent.onnx"))
     hardware = stages[len(OPEN_STEPS) - 1]  # the steps after it wrap the graph for the board
+    layers = stages[OPEN_STEPS.index(DEPTHS_STEP)]
     model = ModelWrapper(str(hardware))
     return FinnFlowResult(
         model_path=hardware,
+        layers_path=layers,
         parent_path=parent,
         stages=tuple(stages),
         layers=layers_of(model),

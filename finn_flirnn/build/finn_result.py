@@ -67,11 +67,13 @@ class SkippedStep:
 class FinnFlowResult:
     """The end of FINN's flow.
 
-    model_path: the graph of the hardware; parent_path: the graph around it; stages: the graph after
-    every step, in order. Paths inside these graphs point to where the flow ran.
+    model_path: the graph of the hardware; layers_path: the same before FINN put FIFOs and converters
+    between the layers; parent_path: the graph around it; stages: the graph after every step, in order.
+    Paths inside these graphs point to where the flow ran.
     """
 
     model_path: Path
+    layers_path: Path
     parent_path: Path
     stages: tuple[Path, ...]
     layers: tuple[LayerReport, ...]

@@ -1,40 +1,49 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The network's layers as hardware modules, in the folding of a configuration."""
+"""The hardware of a build, made from the graph that FINN's flow has made of the model."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from finn_flirnn.build.config import BuildConfig
-from finn_flirnn.codegen import GruFolding, Multiplier, RtlModule, emit_dense, emit_gru
-from finn_flirnn.numerics import GruLayer, Seq2SeqNetwork
+from finn_flirnn.build.collect import PARTS
+from finn_flirnn.build.context import BuildContext
+from finn_flirnn.build.files import read_json_file
+from finn_flirnn.build.pipeline import STAGING
+from finn_flirnn.build.toolchain import prepare_finn
+from finn_flirnn.codegen import GruFolding
+from finn_flirnn.numerics import GruLayer
 
-MULTIPLIERS = {"xcup": Multiplier.DSP48E2, "xc7": Multiplier.DSP48E1}
-"""The hard multiplier of each family of boards."""
-LAYERS = ("encoder", "decoder", "head")
+if TYPE_CHECKING:  # these import FINN, which prepare_finn must come before
+    from finn_flirnn.hwops.design import Design
+
+TOP = "finn_flirnn_top"
 
 
-def emit_layers(network: Seq2SeqNetwork, config: BuildConfig, folder: Path) -> dict[str, RtlModule]:
-    """Write the three layers' hardware into a folder; layer name -> module of the same name."""
-    multiplier = MULTIPLIERS[config.target.family]
-    encoder, decoder = config.gru_folding("encoder"), config.gru_folding("decoder")
-    folder.mkdir(parents=True, exist_ok=True)
-    return {
-        "encoder": emit_gru(network.encoder, network.steps, encoder, folder, "encoder", multiplier),
-        "decoder": emit_gru(network.decoder, network.steps, decoder, folder, "decoder", multiplier),
-        "head": emit_dense(network.head, config.head_folding, folder, "head", multiplier),
-    }
+def emit_hardware(context: BuildContext, folder: Path) -> Design:
+    """Write the hardware of a build's converted graph into a folder, the top module called TOP."""
+    prepare_finn(context.output / STAGING / "finn")
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    from finn_flirnn.hwops.design import emit_design
+
+    found = read_json_file(context.output / PARTS / "finn.json")
+    return emit_design(ModelWrapper(str(context.output / found["hardware"])), folder, TOP)
+
+
+def mac_efficiency(design: Design, group_cycles: float) -> float:
+    """Useful multiply-accumulates of the recurrent layers over what their multipliers could have done.
+
+    group_cycles: of the whole design, for one group of the graph, in steady state.
+    """
+    useful = possible = 0
+    for op in (layer.op for layer in design.layers if layer.op.onnx_node.op_type.startswith("GRU")):
+        useful += op.layer.macs_per_step * op.steps * op.folding.lanes
+        possible += products_a_cycle(op.layer, op.folding)
+    return useful / (possible * group_cycles)
 
 
 def products_a_cycle(layer: GruLayer, folding: GruFolding) -> int:
     """Products that a GRU engine can make in a cycle: of the recurrent and of the input weights."""
     recurrent = folding.pe * folding.simd
     return 3 * (recurrent + (folding.cell_pe(layer.hidden) * folding.input_simd if layer.inputs else 0))
-
-
-def mac_efficiency(network: Seq2SeqNetwork, config: BuildConfig, cycles_per_pixel: float) -> float:
-    """Useful multiply-accumulates of both recurrent layers over what their multipliers could have done."""
-    layers = {"encoder": network.encoder, "decoder": network.decoder}
-    useful = network.steps * sum(layer.macs_per_step for layer in layers.values())
-    possible = sum(products_a_cycle(layer, config.gru_folding(name)) for name, layer in layers.items())
-    return useful / (possible * cycles_per_pixel)

@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from finn_flirnn.driver.packing import from_groups, to_groups
 from finn_flirnn.numerics import Codes, Format, Seq2SeqNetwork
 from finn_flirnn.sim import VerilatedModel, simulate
+
+if TYPE_CHECKING:  # it imports FINN
+    from finn_flirnn.hwops.stream_op import StreamOp
 
 STALLS = 0.3
 """Probability that a stream pauses in a cycle, for the runs with pauses."""
@@ -20,80 +24,83 @@ FEWEST_GROUPS = 4
 
 @dataclass(frozen=True)
 class Trial:
-    """A module's input and the output it must give, features innermost, in stream order.
+    """A module's inputs and the output it must give, features innermost, in stream order.
 
-    sequences: number of pixels that they stand for; groups: of lanes.
+    sequences: number of pixels that they stand for; groups: of lanes. given: in the order of the inputs.
+    expected: of each output, in order.
     """
 
     sequences: int
     groups: int
-    given: Codes
-    expected: Codes
+    given: tuple[Codes, ...]
+    expected: tuple[Codes, ...]
 
 
 @dataclass(frozen=True)
 class Outcome:
     """A trial's result.
 
-    output: as ``Trial.expected``. group_cycles: per group in steady state; 0 with pauses.
+    outputs: as ``Trial.expected``. group_cycles: per group, on the first output, in steady
+    state; 0 with pauses.
     """
 
     codes: int
     mismatches: int
-    output: Codes
+    outputs: tuple[Codes, ...]
     group_cycles: float
     first_output_cycles: int
 
 
 def run_trial(model: VerilatedModel, trial: Trial, pauses: bool, seed: int) -> Outcome:
-    """Run a module of one input and one output stream, without pauses on at least FEWEST_GROUPS groups.
+    """Run a module, without pauses on at least FEWEST_GROUPS groups.
 
     Raises SimulationError if it breaks the protocol, ValueError for too few groups.
     """
-    (source,), (sink,) = model.module.inputs, model.module.outputs
-    transfers = trial.expected.size // sink.elements
+    inputs, outputs = model.module.inputs, model.module.outputs
+    transfers = {p.name: e.size // p.elements for p, e in zip(outputs, trial.expected, strict=True)}
     result = simulate(
         model,
-        {source.name: trial.given.reshape(-1, source.elements)},
-        {sink.name: transfers},
+        {p.name: g.reshape(-1, p.elements) for p, g in zip(inputs, trial.given, strict=True)},
+        transfers,
         stalls=STALLS if pauses else 0.0,
         seed=seed,
     )
-    output = result.outputs[sink.name].reshape(trial.expected.shape)
-    steady = 0.0 if pauses else result.steady_cycles(sink.name, transfers // trial.groups, skip=2)
-    mismatches = int(np.count_nonzero(output != trial.expected))
-    return Outcome(output.size, mismatches, output, steady, result.first_cycle(sink.name) + 1)
+    given = tuple(
+        result.outputs[p.name].reshape(e.shape) for p, e in zip(outputs, trial.expected, strict=True)
+    )
+    first = outputs[0].name
+    steady = 0.0 if pauses else result.steady_cycles(first, transfers[first] // trial.groups, skip=2)
+    mismatches = sum(int(np.count_nonzero(g != e)) for g, e in zip(given, trial.expected, strict=True))
+    codes = sum(g.size for g in given)
+    return Outcome(codes, mismatches, given, steady, result.first_cycle(first) + 1)
 
 
 def network_trial(network: Seq2SeqNetwork, codes: Codes, lanes: int) -> Trial:
     """The stitched design on pixels (pixels, T, I)."""
     groups = to_groups(codes, lanes)
     pixels = from_groups(groups, groups.shape[0] * lanes)  # a last group is filled up with zeros
-    return Trial(len(codes), len(groups), groups, to_groups(network.run(pixels), lanes))
+    return Trial(len(codes), len(groups), (groups,), (to_groups(network.run(pixels), lanes),))
 
 
-def layer_trial(network: Seq2SeqNetwork, layer: str, codes: Codes, lanes: int, seed: int = 1) -> Trial:
-    """One layer alone: the encoder on pixels (pixels, T, I), the others on as many random states."""
+def layer_trial(op: StreamOp, codes: Codes, fmt: Format, lanes: int, seed: int = 1) -> Trial:
+    """One layer alone: on pixels (pixels, T, I) of format ``fmt`` if it takes such, else on random codes."""
     groups = to_groups(codes, lanes)
-    pixels = groups.shape[0] * lanes
-    if layer == "encoder":
-        states = network.encoder.run(from_groups(groups, pixels), network.steps)
-        return Trial(len(codes), len(groups), groups, states)
     rng = np.random.default_rng(seed)
-    fmt, hidden = network.decoder.formats.state, network.decoder.hidden
-    if layer == "decoder":
-        start = _random(rng, fmt, pixels, hidden)
-        states = network.decoder.run(None, network.steps, h0=start)
-        return Trial(len(codes), len(groups), start, to_groups(states, lanes))
-    states = _random(rng, fmt, pixels * network.steps, hidden)
-    return Trial(len(codes), len(groups), states, network.head.run(states))
-
-
-def _random(rng: np.random.Generator, fmt: Format, *shape: int) -> Codes:
-    return rng.integers(fmt.min_code, fmt.max_code, shape, endpoint=True)
+    given = tuple(
+        groups
+        if (stream.shape[1:], stream.format) == (groups.shape[1:], fmt)
+        else rng.integers(
+            stream.format.min_code, stream.format.max_code, (len(groups), *stream.shape[1:]), endpoint=True
+        )
+        for stream in op.input_streams()
+    )
+    return Trial(len(codes), len(groups), given, tuple(op.run_oracle(list(given))))
 
 
 def first_difference(outcome: Outcome, trial: Trial) -> str:
     """Where output and expectation first differ, for a message."""
-    where = tuple(int(i) for i in np.argwhere(outcome.output != trial.expected)[0])
-    return f"first at {where}: expected {trial.expected[where]}, got {outcome.output[where]}"
+    for index, (output, expected) in enumerate(zip(outcome.outputs, trial.expected, strict=True)):
+        for where in np.argwhere(output != expected):
+            place = tuple(int(i) for i in where)
+            return f"first at {place} of output {index}: expected {expected[place]}, got {output[place]}"
+    raise ValueError("the outcome equals its trial; ask for a difference only where there is one")

@@ -57,11 +57,25 @@ class Link:
     depth: int = 4
 
 
-def stitch(directory: Path, name: str, instances: Sequence[Instance], links: Sequence[Link]) -> RtlModule:
+End = tuple[str, str]
+"""An end of a stream: (instance name, port name)."""
+
+
+def stitch(
+    directory: Path,
+    name: str,
+    instances: Sequence[Instance],
+    links: Sequence[Link],
+    *,
+    inputs: Sequence[End] | None = None,
+    outputs: Sequence[End] | None = None,
+) -> RtlModule:
     """Write the top module ``name`` that joins the instances by the links.
 
-    Ports without a link become the top's, inputs as in0_V, in1_V, ... and outputs as out0_V, ...
-    Raises ValueError if a port is unknown or linked twice, or if two formats differ.
+    Ports without a link become the top's, inputs as in0_V, in1_V, ... and outputs as out0_V, ..., in
+    the order of ``inputs`` and ``outputs``, or of the instances.
+    Raises ValueError if a port is unknown or linked twice, if two formats differ, or if ``inputs`` or
+    ``outputs`` are not exactly the ports without a link.
     """
     by_name = {instance.name: instance.module for instance in instances}
     if len(by_name) != len(instances):
@@ -73,16 +87,12 @@ def stitch(directory: Path, name: str, instances: Sequence[Instance], links: Seq
     body = [_declare(key, port) for key, port in (*sources.items(), *targets.items())]
     for link in links:
         body += _link(link, sources[link.source], targets[link.target])
-    linked = {link.source for link in links} | {link.target for link in links}
-    inputs, outputs = [], []
-    for key, port in targets.items():
-        if key not in linked:
-            inputs.append(replace(port, name=f"in{len(inputs)}_V"))
-            body.append(_external_input(inputs[-1], _signal(key)))
-    for key, port in sources.items():
-        if key not in linked:
-            outputs.append(replace(port, name=f"out{len(outputs)}_V"))
-            body.append(_external_output(outputs[-1], _signal(key)))
+    into = _open_ends("inputs", targets, [link.target for link in links], inputs)
+    out_of = _open_ends("outputs", sources, [link.source for link in links], outputs)
+    given = [replace(targets[key], name=f"in{i}_V") for i, key in enumerate(into)]
+    made = [replace(sources[key], name=f"out{i}_V") for i, key in enumerate(out_of)]
+    body += [_external_input(port, _signal(key)) for port, key in zip(given, into, strict=True)]
+    body += [_external_output(port, _signal(key)) for port, key in zip(made, out_of, strict=True)]
     body += [_instantiate(instance) for instance in instances]
 
     text = render(
@@ -90,14 +100,14 @@ def stitch(directory: Path, name: str, instances: Sequence[Instance], links: Seq
         description=" and ".join(i.name for i in instances) + ", stitched",
         name=name,
         ports=",\n".join(
-            [stream_ports(p, "input") for p in inputs] + [stream_ports(p, "output") for p in outputs]
+            [stream_ports(p, "input") for p in given] + [stream_ports(p, "output") for p in made]
         ),
         body="\n".join(body),
     )
     top = write_atomically(directory / f"{name}.sv", text)
     files = dict.fromkeys(s for i in instances for s in i.module.sources)
     data = dict.fromkeys(d for i in instances for d in i.module.data)
-    return RtlModule(name, directory, (*files, top), tuple(data), tuple(inputs), tuple(outputs))
+    return RtlModule(name, directory, (*files, top), tuple(data), tuple(given), tuple(made))
 
 
 def _check_links(
@@ -120,6 +130,16 @@ def _check_links(
             raise ValueError(
                 f"link {link.source} -> {link.target} joins {given} to {wanted}; make them equal"
             )
+
+
+def _open_ends(
+    what: str, ports: dict[End, StreamPort], linked: list[End], order: Sequence[End] | None
+) -> list[End]:
+    """The ports without a link, in the order wished for."""
+    free = [key for key in ports if key not in linked]
+    if order is not None and sorted(order) != sorted(free):
+        raise ValueError(f"{what}={list(order)} must be the ports without a link, which are {free}")
+    return free if order is None else list(order)
 
 
 def _signal(key: tuple[str, str]) -> str:

@@ -46,13 +46,13 @@ class DenseHead(StreamOp):
         """The input."""
         return [Stream((1, *self.positions, self.layer.inputs), self.folding.simd, self.layer.input_format)]
 
-    def output_stream(self) -> Stream:
+    def output_streams(self) -> list[Stream]:
         """The output."""
-        return Stream((1, *self.positions, self.layer.outputs), self.folding.pe, self.layer.output_format)
+        return [Stream((1, *self.positions, self.layer.outputs), self.folding.pe, self.layer.output_format)]
 
-    def run_oracle(self, inputs: list[Codes]) -> Codes:
+    def run_oracle(self, inputs: list[Codes]) -> list[Codes]:
         """The oracle's output."""
-        return self.layer.run(inputs[0])
+        return [self.layer.run(inputs[0])]
 
     def resources(self) -> Resources:
         """Estimated resources."""

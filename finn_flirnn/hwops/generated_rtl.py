@@ -10,7 +10,7 @@ from typing import Any
 from finn.custom_op.fpgadataflow.rtlbackend import RTLBackend
 
 from finn_flirnn.codegen import RtlModule, StreamPort
-from finn_flirnn.hwops.stream_op import AttributeTypes, StreamOp
+from finn_flirnn.hwops.stream_op import AttributeTypes, Stream, StreamOp
 from finn_flirnn.hwops.verilog_shim import wrap_in_verilog
 
 
@@ -46,15 +46,13 @@ class GeneratedRtl(StreamOp, RTLBackend):  # type: ignore[misc]
         """The generated module. Raises ValueError before code generation."""
         if not self.get_nodeattr("gen_top_module"):
             raise ValueError(f"{self.onnx_node.name} has no hardware yet; run FINN's PrepareIP first")
-        streams = self.input_streams()
-        output = self.output_stream()
         return RtlModule(
             top=self.get_nodeattr("gen_top_module"),
             directory=Path(self.get_nodeattr("code_gen_dir_ipgen")),
             sources=tuple(Path(path) for path in self.get_nodeattr("rtl_sources")),
             data=tuple(Path(path) for path in self.get_nodeattr("rtl_data")),
-            inputs=tuple(StreamPort(f"in{i}_V", s.elements, s.format) for i, s in enumerate(streams)),
-            outputs=(StreamPort("out0_V", output.elements, output.format),),
+            inputs=_ports("in", self.input_streams()),
+            outputs=_ports("out", self.output_streams()),
         )
 
     def get_verilog_top_module_name(self) -> str:
@@ -80,3 +78,7 @@ class GeneratedRtl(StreamOp, RTLBackend):  # type: ignore[misc]
             RTLBackend.execute_node(self, context, graph)
         else:
             StreamOp.execute_node(self, context, graph)
+
+
+def _ports(direction: str, streams: list[Stream]) -> tuple[StreamPort, ...]:
+    return tuple(StreamPort(f"{direction}{i}_V", s.elements, s.format) for i, s in enumerate(streams))

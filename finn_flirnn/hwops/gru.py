@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from functools import cached_property
 
-import numpy as np
-
 from finn_flirnn.codegen import GruFolding, Resources, estimate_gru, gru_cycles
 from finn_flirnn.hwops.attributes import gru_attribute_types, gru_layer_of
 from finn_flirnn.hwops.stream_op import AttributeTypes, Stream, StreamOp
@@ -61,21 +59,23 @@ class GRU(StreamOp):
             streams.append(self._state_stream((1, folding.lanes, layer.hidden)))
         return streams
 
-    def output_stream(self) -> Stream:
+    def output_streams(self) -> list[Stream]:
         """The states, or the last state."""
         steps = (self.steps,) if self.layer.sequence else ()
-        return self._state_stream((1, *steps, self.folding.lanes, self.layer.hidden))
+        return [self._state_stream((1, *steps, self.folding.lanes, self.layer.hidden))]
 
     def _state_stream(self, shape: tuple[int, ...]) -> Stream:
         return Stream(shape, self.folding.cell_pe(self.layer.hidden), self.layer.formats.state)
 
-    def run_oracle(self, inputs: list[Codes]) -> Codes:
-        """The oracle's output; the lanes are its batch."""
-        layer, rest = self.layer, list(inputs)
-        x = np.swapaxes(rest.pop(0)[0], 0, 1) if layer.inputs else None
-        h0 = rest.pop(0)[0] if layer.initial_state else None
-        states = layer.run(x, self.steps, h0, batch=self.folding.lanes)
-        return (np.swapaxes(states, 0, 1) if layer.sequence else states)[np.newaxis]
+    def run_oracle(self, inputs: list[Codes]) -> list[Codes]:
+        """The oracle's output; its batch is the lanes of all groups. Without any input: of one group."""
+        layer, lanes, rest = self.layer, self.folding.lanes, list(inputs)
+        pixels = len(rest[0]) * lanes if rest else lanes
+        x = rest.pop(0).swapaxes(1, 2).reshape(pixels, self.steps, layer.inputs) if layer.inputs else None
+        h0 = rest.pop(0).reshape(pixels, layer.hidden) if layer.initial_state else None
+        states = layer.run(x, self.steps, h0, batch=pixels)
+        groups = states.reshape(-1, lanes, *states.shape[1:])
+        return [groups.swapaxes(1, 2) if layer.sequence else groups]
 
     def resources(self) -> Resources:
         """Estimated resources."""

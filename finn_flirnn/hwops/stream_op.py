@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,6 +51,11 @@ class Stream:
         return (*self.shape[:-1], self.shape[-1] // self.elements, self.elements)
 
     @property
+    def transfers(self) -> int:
+        """Transfers of a group."""
+        return prod(self.shape) // self.elements
+
+    @property
     def datatype(self) -> BaseDataType:
         """FINN's name of the format; it knows neither the scale nor the narrow range."""
         return DataType[f"{'INT' if self.format.signed else 'UINT'}{self.format.bits}"]
@@ -74,19 +80,22 @@ class Stream:
 
 
 class StreamOp(HWCustomOp):  # type: ignore[misc]
-    """A hardware op with streams in and one stream out, defined by an oracle layer."""
+    """A hardware op with streams in and out, defined by its function on integer codes."""
 
     @abstractmethod
     def input_streams(self) -> list[Stream]:
         """The streams of the inputs, in order."""
 
     @abstractmethod
-    def output_stream(self) -> Stream:
-        """The stream of the output."""
+    def output_streams(self) -> list[Stream]:
+        """The streams of the outputs, in order."""
 
     @abstractmethod
-    def run_oracle(self, inputs: list[Codes]) -> Codes:
-        """The output codes for the input codes, all in the shapes of their streams."""
+    def run_oracle(self, inputs: list[Codes]) -> list[Codes]:
+        """The output codes for the input codes, in the shapes of their streams.
+
+        The first axis, 1 in a stream's shape, may count any number of groups, one after the other.
+        """
 
     @abstractmethod
     def resources(self) -> Resources:
@@ -121,35 +130,40 @@ class StreamOp(HWCustomOp):  # type: ignore[misc]
         return list(self.input_streams()[ind].shape)
 
     def get_normal_output_shape(self, ind: int = 0) -> list[int]:
-        """Shape of the output tensor."""
-        return list(self.output_stream().shape)
+        """Shape of output tensor ``ind``."""
+        return list(self.output_streams()[ind].shape)
 
     def get_folded_input_shape(self, ind: int = 0) -> list[int]:
         """Shape of input ``ind`` in transfers."""
         return list(self.input_streams()[ind].folded_shape)
 
     def get_folded_output_shape(self, ind: int = 0) -> list[int]:
-        """Shape of the output in transfers."""
-        return list(self.output_stream().folded_shape)
+        """Shape of output ``ind`` in transfers."""
+        return list(self.output_streams()[ind].folded_shape)
 
     def get_input_datatype(self, ind: int = 0) -> BaseDataType:
         """Datatype of input ``ind``."""
         return self.input_streams()[ind].datatype
 
     def get_output_datatype(self, ind: int = 0) -> BaseDataType:
-        """Datatype of the output."""
-        return self.output_stream().datatype
+        """Datatype of output ``ind``."""
+        return self.output_streams()[ind].datatype
 
     def get_instream_width(self, ind: int = 0) -> int:
         """Used bits of a transfer of input ``ind``."""
         return self.input_streams()[ind].bits
 
     def get_outstream_width(self, ind: int = 0) -> int:
-        """Used bits of a transfer of the output."""
-        return self.output_stream().bits
+        """Used bits of a transfer of output ``ind``."""
+        return self.output_streams()[ind].bits
+
+    def get_number_output_values(self) -> int | dict[str, int]:
+        """Transfers of a group on the output; of several outputs, each under its name."""
+        counts = [stream.transfers for stream in self.output_streams()]
+        return counts[0] if len(counts) == 1 else {f"out{i}": count for i, count in enumerate(counts)}
 
     def infer_node_datatype(self, model: ModelWrapper) -> None:
-        """Check the inputs' datatypes and set the output's.
+        """Check the inputs' datatypes and set the outputs'.
 
         Raises ValueError if an input's integer datatype holds values that its format does not.
         """
@@ -162,13 +176,15 @@ class StreamOp(HWCustomOp):  # type: ignore[misc]
                     f"{node.name}: input {name} is {found.name}, but the layer takes {wanted.name}; "
                     f"requantise it to {stream.format} first"
                 )
-        model.set_tensor_datatype(node.output[0], self.output_stream().datatype)
+        for stream, name in zip(self.output_streams(), node.output, strict=True):
+            model.set_tensor_datatype(name, stream.datatype)
 
     def execute_node(self, context: dict[str, Any], graph: Any) -> None:
         """Run the integer oracle."""
         node = self.onnx_node
         inputs = [s.codes(n, context[n]) for s, n in zip(self.input_streams(), node.input, strict=True)]
-        context[node.output[0]] = self.run_oracle(inputs).astype(np.float32)
+        for name, codes in zip(node.output, self.run_oracle(inputs), strict=True):
+            context[name] = codes.astype(np.float32)
 
     def lut_estimation(self, fpgapart: str) -> int:
         """Estimated LUTs."""

@@ -17,7 +17,7 @@ from finn_flirnn.build.portable_onnx import copy_portable
 
 
 def run(context: BuildContext) -> None:
-    """Write the model's stages to model/, and what FINN found of layers and streams to a part."""
+    """Write the model's stages to model/, and to a part what FINN found of the layers, and where they are."""
     scratch = context.output / STAGING / "finn"
     result = run_flow(context, scratch, vivado=False)
     for path in (*result.stages, result.parent_path):
@@ -32,7 +32,7 @@ def run(context: BuildContext) -> None:
             }
             for layer in result.layers
         ],
-        "connections": [asdict(connection) for connection in result.connections],
+        "hardware": f"model/{result.layers_path.name}",
     }
     write_json(context.make(f"{PARTS}/finn.json"), found)
     shutil.rmtree(scratch)

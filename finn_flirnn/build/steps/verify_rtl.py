@@ -15,7 +15,7 @@ from finn_flirnn.build.context import BuildContext
 from finn_flirnn.build.decays import corner_codes, judged_decays, simulated_pixels
 from finn_flirnn.build.errors import MismatchError
 from finn_flirnn.build.files import write_json
-from finn_flirnn.build.hardware import emit_layers, mac_efficiency
+from finn_flirnn.build.hardware import emit_hardware, mac_efficiency
 from finn_flirnn.build.hardware_check import Trial, first_difference, layer_trial, network_trial, run_trial
 from finn_flirnn.build.pipeline import STAGING
 from finn_flirnn.build.rtl_files import load_module
@@ -30,7 +30,7 @@ PAUSED_GROUPS = 16
 
 @dataclass(frozen=True)
 class Checked:
-    """A module's runs together. output: of the run without pauses, in stream order."""
+    """A module's runs together. outputs: of the run without pauses, in stream order."""
 
     name: str
     sequences: int
@@ -39,7 +39,7 @@ class Checked:
     problem: str
     group_cycles: float
     first_output_cycles: int
-    output: Codes
+    outputs: tuple[Codes, ...]
 
     def counts(self) -> dict[str, Any]:
         """The part that goes into verification.json."""
@@ -54,10 +54,11 @@ def run(context: BuildContext) -> None:
     config, network = context.config, context.network
     pixels = simulated_pixels(config)
     judged = judged_decays(config, network.input_format).codes[:pixels]
-    modules = emit_layers(network, config, context.output / STAGING / "layers")
+    design = emit_hardware(context, context.output / STAGING / "layers")
+    of_layer = partial(layer_trial, fmt=network.input_format, lanes=config.lanes)
     layers = [
-        _check(context, name, module, partial(layer_trial, network, name, lanes=config.lanes), judged)
-        for name, module in modules.items()
+        _check(context, layer.name, layer.module, partial(of_layer, layer.op), judged)
+        for layer in design.distinct_layers
     ]
     top = load_module(context.output / "rtl")
     whole = _check(context, "design", top, partial(network_trial, network, lanes=config.lanes), judged)
@@ -79,13 +80,13 @@ def run(context: BuildContext) -> None:
         ),
     ]
     write_json(context.make(f"{PARTS}/verified_rtl.json"), {"stages": stages})
-    np.savez_compressed(context.make(f"{PARTS}/rtl_codes.npz"), codes=from_groups(whole.output, pixels))
+    np.savez_compressed(context.make(f"{PARTS}/rtl_codes.npz"), codes=from_groups(whole.outputs[0], pixels))
     cycles = whole.group_cycles / config.lanes
     rtlsim = {
         "pixels": pixels,
         "cycles_per_pixel": cycles,
         "first_output_cycles": whole.first_output_cycles,
-        "mac_efficiency": mac_efficiency(network, config, cycles),
+        "mac_efficiency": mac_efficiency(design, whole.group_cycles),
         "clock_mhz": config.clock_mhz,
         "pixels_per_s": config.clock_mhz * 1e6 / cycles,
         "layers": [
@@ -121,5 +122,5 @@ def _check(
         problem=f"{name}: {mismatches} codes, {first_difference(*differing[0])}" if differing else "",
         group_cycles=outcomes[0].group_cycles,
         first_output_cycles=outcomes[0].first_output_cycles,
-        output=outcomes[0].output,
+        outputs=outcomes[0].outputs,
     )

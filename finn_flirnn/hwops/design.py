@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A FINN graph of our RTL ops becomes one stitched module.
+
+The graph says everything: every node emits its module, every tensor between two nodes is a FIFO as deep
+as the nodes state by FINN's rule, the graph's inputs and outputs are the module's streams, in their order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from onnx import AttributeProto, NodeProto
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp
+
+from finn_flirnn.codegen import Instance, Link, RtlModule, stitch
+from finn_flirnn.hwops.generated_rtl import GeneratedRtl
+
+LEAST_DEPTH = 2
+"""Of a FIFO between two nodes; FINN itself makes none of this depth, as its layers hold as much."""
+_OF_THE_INSTANCE = {"layer", "inFIFODepths", "outFIFODepths", "code_gen_dir_ipgen", "ipgen_path", "ip_path"}
+_OF_THE_INSTANCE |= {"gen_top_module", "rtl_sources", "rtl_data", "exec_mode", "partition_id"}
+"""Attributes that do not change what a node's module is."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A node's hardware. Nodes that are equal but for their place in the graph share one module."""
+
+    name: str
+    op: GeneratedRtl
+    module: RtlModule
+
+
+@dataclass(frozen=True)
+class Design:
+    """The hardware of a graph: its layers in order, how they are linked, and the stitched module."""
+
+    layers: tuple[Layer, ...]
+    links: tuple[Link, ...]
+    top: RtlModule
+
+    @property
+    def distinct_layers(self) -> tuple[Layer, ...]:
+        """One layer for each module."""
+        return tuple({layer.module.top: layer for layer in reversed(self.layers)}.values())[::-1]
+
+
+def layer_name(node: NodeProto) -> str:
+    """The name of a layer as in the imported model, or as the transformation that made it says."""
+    return getCustomOp(node).get_nodeattr("layer") or str(node.name)
+
+
+def emit_design(model: ModelWrapper, folder: Path, top: str) -> Design:
+    """Write the hardware of a graph of RTL ops, its top module called ``top``, into a folder.
+
+    Raises ValueError for a node that is none of our RTL ops, a tensor that two nodes read, a graph input
+    that no node reads, or two nodes of one name.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    layers: list[Layer] = []
+    made: dict[bytes, RtlModule] = {}
+    sources: dict[str, tuple[str, str]] = {}
+    targets: dict[str, tuple[str, str]] = {}
+    depths: dict[str, int] = {}
+    for node in model.graph.node:
+        name, op = layer_name(node), getCustomOp(node)
+        if not isinstance(op, GeneratedRtl):
+            raise ValueError(f"{node.name} is a {node.op_type}; only RTL ops of ours can be stitched")
+        kind = _kind(node)
+        if kind not in made:
+            made[kind] = op.emit(folder, name)
+        layers.append(Layer(name, op, made[kind]))
+        for index, (tensor, depth) in enumerate(_with_depths(node, op, "input")):
+            if tensor in targets:
+                raise ValueError(f"{tensor} goes to {targets[tensor][0]} and to {name}; put a Fork between")
+            targets[tensor] = (name, f"in{index}_V")
+            depths[tensor] = max(depths.get(tensor, LEAST_DEPTH), depth)
+        for index, (tensor, depth) in enumerate(_with_depths(node, op, "output")):
+            sources[tensor] = (name, f"out{index}_V")
+            depths[tensor] = max(depths.get(tensor, LEAST_DEPTH), depth)
+    links = [Link(source, targets[name], depths[name]) for name, source in sources.items() if name in targets]
+    borders = [[value.name for value in values] for values in (model.graph.input, model.graph.output)]
+    for names, ends, side in zip(borders, (targets, sources), ("read", "made"), strict=True):
+        for name in names:
+            if name not in ends:
+                raise ValueError(f"{name}, at the graph's border, is {side} by no node; cut the graph there")
+    module = stitch(
+        folder,
+        top,
+        [Instance(layer.name, layer.module) for layer in layers],
+        links,
+        inputs=[targets[name] for name in borders[0]],
+        outputs=[sources[name] for name in borders[1]],
+    )
+    return Design(tuple(layers), tuple(links), module)
+
+
+def _with_depths(node: NodeProto, op: Any, side: str) -> list[tuple[str, int]]:
+    """The tensors on one side of a node and the FIFO depth that it states for each."""
+    tensors = list(node.input if side == "input" else node.output)
+    depths = list(op.get_nodeattr("inFIFODepths" if side == "input" else "outFIFODepths"))
+    # as FINN does: the last depth stands for all that follow
+    return [(tensor, depths[min(i, len(depths) - 1)]) for i, tensor in enumerate(tensors)]
+
+
+def _kind(node: NodeProto) -> bytes:
+    """What a node's module depends on; attributes keep no order."""
+    own = sorted((a for a in node.attribute if a.name not in _OF_THE_INSTANCE), key=_name)
+    return b"".join([node.op_type.encode(), *(a.SerializeToString(deterministic=True) for a in own)])
+
+
+def _name(attribute: AttributeProto) -> str:
+    return str(attribute.name)
