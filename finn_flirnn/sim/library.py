@@ -33,6 +33,7 @@ class StreamStruct(ctypes.Structure):
         ("count", c_int64),
         ("done", c_int64),
         ("stall", c_uint32),
+        ("pause", c_uint32),
         ("valid", c_uint32),
         ("ready", c_uint32),
     ]

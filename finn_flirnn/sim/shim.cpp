@@ -138,7 +138,8 @@ struct FlirnnStream {
     uint32_t* words;
     uint64_t* stamps;
     int64_t count, done;
-    uint32_t stall;    // probability of an idle cycle / of back-pressure, times 2^32
+    uint32_t stall;    // probability that a pause begins in a cycle, times 2^32
+    uint32_t pause;    // a pause lasts 1 to so many cycles
     uint32_t valid, ready;  // as last seen
 };
 
@@ -163,9 +164,18 @@ class Driver {
     std::vector<uint32_t> m_current;  // offered, or last seen
     bool m_offering = false;          // input: TVALID; output: TREADY
     bool m_waiting = false;           // output: offered and not taken in the last cycle
+    uint32_t m_pause = 0;             // cycles left of a pause
 
     static uint32_t mask(uint32_t bits) { return bits % 32 ? (1u << (bits % 32)) - 1 : ~0u; }
-    bool stalls() { return m_stream.stall && m_random.next() < m_stream.stall; }
+    bool stalls() {
+        if (m_pause) {
+            --m_pause;
+            return true;
+        }
+        if (!m_stream.stall || m_random.next() >= m_stream.stall) return false;
+        if (m_stream.pause > 1) m_pause = m_random.next() % m_stream.pause;
+        return true;
+    }
 
 public:
     Driver(Simulation& sim, FlirnnStream& stream, uint64_t seed, int index)
@@ -183,6 +193,7 @@ public:
     void rewind() {
         m_stream.done = 0;
         m_offering = m_waiting = false;
+        m_pause = 0;
         *(m_stream.input ? m_valid : m_ready).data = 0;
     }
 

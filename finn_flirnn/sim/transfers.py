@@ -90,6 +90,7 @@ def simulate(
     outputs: Mapping[str, int],
     *,
     stalls: float | Mapping[str, float] = 0.0,
+    pause: int = 1,
     seed: int = 1,
     reset_at: int | None = None,
     max_cycles: int | None = None,
@@ -101,6 +102,7 @@ def simulate(
     inputs: codes (transfers, elements) by stream. outputs: number of transfers to collect by stream.
     stalls: probability, for each cycle, that an input offers nothing though it could and that an output
         is not taken; one number for all streams or one by stream (missing: 0), each in [0, 1).
+    pause: such a pause lasts 1 to ``pause`` cycles, all equally likely.
     seed: of the stalls and of the start values of registers without reset.
     reset_at: at this cycle the design is reset once more and everything starts anew; the result is that
         of the second start.
@@ -110,6 +112,8 @@ def simulate(
     Raises DeadlockError, ProtocolError (TVALID or TDATA changed while stalled; more outputs than
     stated; padding bits of an output set) or SimulationError (an assertion failed, a memory file is missing).
     """
+    if pause < 1:
+        raise ValueError(f"pause={pause} must be at least 1 cycle; for no pauses leave stalls at 0")
     module = model.module
     _check_names(model, inputs, outputs, stalls)
     ports = [*module.inputs, *module.outputs]
@@ -129,6 +133,7 @@ def simulate(
             stamps=stamps[i].ctypes.data_as(POINTER(c_uint64)),
             count=len(words[i]),
             stall=_probability(stalls, port.name),
+            pause=pause,
         )
     run = RunStruct(
         clock_port=model.port(CLOCK),

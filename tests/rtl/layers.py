@@ -37,14 +37,17 @@ class GruCase:
     preactivation_bits: int = 10
     input_bits: int = 8
     input_signed: bool = False
-    gate: Activation = Activation.SIGMOID
-    candidate: Activation = Activation.TANH
+    gate: Activation | None = Activation.SIGMOID
+    candidate: Activation | None = Activation.TANH
     sequence: bool = True
     initial_state: bool = False
     multiplier: Multiplier = Multiplier.DSP48E2
+    formats: GruFormats | None = None
+    """Instead of the bits above."""
+    extreme: bool = False
+    """Each row of weights, and each input sequence, at one end of its range."""
 
-    def layer(self, rng: np.random.Generator) -> GruLayer:
-        """A layer with random weights and biases."""
+    def _formats(self) -> GruFormats:
         state = Format(self.state_bits, self.state_bits - 1, narrow=True)
         gate = Format(self.gate_bits, self.gate_bits - 1, signed=False)
         candidate = Format(self.candidate_bits, self.candidate_bits - 1, narrow=True)
@@ -52,19 +55,24 @@ class GruCase:
         weight = Format(self.weight_bits, self.weight_bits - 2, narrow=True)
         given = self.inputs > 0
         source = Format(self.input_bits, self.input_bits - int(self.input_signed), self.input_signed)
-        formats = GruFormats(
+        return GruFormats(
             weight, state, gate, candidate, pre, source if given else None, weight if given else None
         )
-        bias = 1 << formats.product_frac
+
+    def layer(self, rng: np.random.Generator) -> GruLayer:
+        """A layer with random weights, biases and, where no function is given, tables."""
+        f = self.formats or self._formats()
+        draw = extreme_codes if self.extreme else random_codes
+        bias = 1 << f.product_frac
         return GruLayer(
-            formats,
+            f,
             self.reset,
-            _codes(rng, weight, (3 * self.hidden, self.inputs)) if given else None,
-            _codes(rng, weight, (3 * self.hidden, self.hidden)),
+            draw(rng, f.weight_ih, (3 * self.hidden, self.inputs)) if f.weight_ih else None,
+            draw(rng, f.weight_hh, (3 * self.hidden, self.hidden)),
             rng.integers(-bias, bias + 1, 3 * self.hidden),
             rng.integers(-bias, bias + 1, 3 * self.hidden) if self.reset is Reset.AFTER else None,
-            activation_table(self.gate, pre, gate),
-            activation_table(self.candidate, pre, candidate),
+            _table(rng, self.gate, f.preactivation, f.gate),
+            _table(rng, self.candidate, f.preactivation, f.candidate),
             self.sequence,
             self.initial_state,
         )
@@ -73,12 +81,21 @@ class GruCase:
         """The hardware of the layer."""
         return emit_gru(layer, self.steps, self.folding, directory, name, self.multiplier)
 
-    def data(self, layer: GruLayer, groups: int, rng: np.random.Generator) -> tuple[dict[str, Codes], Codes]:
-        """Random input streams for so many groups, and the output transfers that the oracle expects."""
+    def data(
+        self, layer: GruLayer, groups: int, rng: np.random.Generator, missing: int = 0
+    ) -> tuple[dict[str, Codes], Codes]:
+        """Random input streams for so many groups, and the output transfers that the oracle expects.
+
+        missing: pixels that the last group lacks; zeros fill their lanes, as the driver does.
+        """
         lanes, cell = self.folding.lanes, self.folding.cell_pe(self.hidden)
         pixels, f = groups * lanes, layer.formats
-        x = _codes(rng, f.input, (pixels, self.steps, self.inputs)) if f.input else None
-        h0 = _codes(rng, f.state, (pixels, self.hidden)) if self.initial_state else None
+        draw = extreme_codes if self.extreme else random_codes
+        x = draw(rng, f.input, (pixels, self.steps, self.inputs)) if f.input else None
+        h0 = draw(rng, f.state, (pixels, self.hidden)) if self.initial_state else None
+        for data in (x, h0):
+            if data is not None:
+                data[pixels - missing :] = 0
         streams: list[Codes] = []
         if x is not None:
             streams.append(interleave(x, lanes).reshape(-1, self.folding.input_simd))
@@ -104,7 +121,7 @@ def random_dense(
         state,
         weight,
         Format(16, 14),
-        _codes(rng, weight, (outputs, inputs)),
+        random_codes(rng, weight, (outputs, inputs)),
         rng.integers(-(1 << 14), 1 << 14, outputs),
     )
 
@@ -114,5 +131,19 @@ def emit_head(layer: DenseLayer, folding: DenseFolding, directory: Path, name: s
     return emit_dense(layer, folding, directory, name)
 
 
-def _codes(rng: np.random.Generator, form: Format, shape: tuple[int, ...]) -> Codes:
+def random_codes(rng: np.random.Generator, form: Format, shape: tuple[int, ...]) -> Codes:
+    """Any codes of a format."""
     return rng.integers(form.min_code, form.max_code + 1, shape)
+
+
+def extreme_codes(rng: np.random.Generator, form: Format, shape: tuple[int, ...]) -> Codes:
+    """The format's least or greatest code, the same throughout a row: sums become as great as they can."""
+    rows = rng.choice([form.min_code, form.max_code], (shape[0], *[1] * (len(shape) - 1)))
+    return np.broadcast_to(rows, shape).copy()
+
+
+def _table(rng: np.random.Generator, function: Activation | None, source: Format, target: Format) -> Codes:
+    if function is not None:
+        return activation_table(function, source, target)
+    one = 1 << target.frac  # gates and candidates lie within [-1, 1]
+    return rng.integers(max(target.min_code, -one), min(target.max_code, one) + 1, 1 << source.bits)

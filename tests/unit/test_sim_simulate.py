@@ -214,3 +214,12 @@ def test_an_input_that_no_stream_drives_is_refused() -> None:
     )
     with pytest.raises(ToolError, match="input in1_V_TVALID of wide_adder belongs to no stream"):
         build_model(module)
+
+
+def test_pauses_last_as_long_as_told() -> None:
+    stamps = run(pipe("one_register"), stalls={"in0_V": 0.05}, pause=40).stamps["in0_V"]
+    gaps = np.diff(stamps.astype(np.int64)) - 1
+    assert 20 < gaps.max() <= 40 * 3  # a pause may follow a pause at once
+    assert (gaps == 0).mean() > 0.8
+    with pytest.raises(ValueError, match="pause=0 must be at least 1"):
+        run(pipe("one_register"), pause=0)
