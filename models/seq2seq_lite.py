@@ -8,6 +8,7 @@ gates, a hard candidate and the reset before the product it has the form that it
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -33,14 +34,22 @@ IGNORED_WEIGHTS = frozenset({"decoder.weight_ih"})
 class QuantHead(nn.Module):
     """y = W h + b at every step, quantised; weight (O, H), bias (O,)."""
 
-    def __init__(self, hidden: int, outputs: int, weight_bits: int, state: Format, output: Format) -> None:
+    def __init__(
+        self,
+        hidden: int,
+        outputs: int,
+        weight_bits: int,
+        state: Format,
+        output: Format,
+        weight_frac: int | None = None,
+    ) -> None:
         super().__init__()
         self.state = state
         self.output = output
         self.quantised = True
         self.weight = nn.Parameter(torch.empty(outputs, hidden))
         self.bias = nn.Parameter(torch.zeros(outputs))
-        self.weight_quant = WeightQuantiser(weight_bits)
+        self.weight_quant = WeightQuantiser(weight_bits, weight_frac)
         self.output_quant = activation_quantiser(output)
         nn.init.xavier_uniform_(self.weight)
 
@@ -82,6 +91,8 @@ class Seq2SeqLite(nn.Module):
 
     hidden H, outputs O, steps T, inputs I; reset, gate, candidate and the bits as of ``QuantGRU``;
     head_weight_bits: None for ``weight_bits``. Output format: signed, frac = output_bits - 2.
+    *_frac: fixed fractional bits of that weight, or None to follow the values (see ``WeightQuantiser``).
+    Few bits need a fixed grid: the few greatest weights saturate, all others gain.
     ``quantised``: the initial value of the property of that name; False is the float model.
 
     >>> model = Seq2SeqLite(hidden=4, steps=5).eval()
@@ -108,6 +119,10 @@ class Seq2SeqLite(nn.Module):
         input_signed: bool = False,
         head_weight_bits: int | None = None,
         output_bits: int = 16,
+        encoder_weight_ih_frac: int | None = None,
+        encoder_weight_hh_frac: int | None = None,
+        decoder_weight_hh_frac: int | None = None,
+        head_weight_frac: int | None = None,
         quantised: bool = True,
     ) -> None:
         super().__init__()
@@ -132,30 +147,38 @@ class Seq2SeqLite(nn.Module):
             "head_weight_bits": weight_bits if head_weight_bits is None else head_weight_bits,
             "output_bits": output_bits,
         }
+        fracs = {
+            "encoder_weight_ih_frac": encoder_weight_ih_frac,
+            "encoder_weight_hh_frac": encoder_weight_hh_frac,
+            "decoder_weight_hh_frac": decoder_weight_hh_frac,
+            "head_weight_frac": head_weight_frac,
+        }
+        self.config |= {name: frac for name, frac in fracs.items() if frac is not None}
         quantisation = gru_quantisation(
             weight_bits, input_bits, state_bits, gate_bits, preactivation_bits, input_signed, candidate_bits
         )
 
-        def gru(input_size: int, sequence: bool) -> QuantGRU:
+        def gru(input_size: int, sequence: bool, ih_frac: int | None, hh_frac: int | None) -> QuantGRU:
             return QuantGRU(
                 input_size,
                 hidden,
                 reset=reset,
                 gate=gate,
                 candidate=candidate,
-                quantisation=quantisation,
+                quantisation=replace(quantisation, weight_ih_frac=ih_frac, weight_hh_frac=hh_frac),
                 initial_state=sequence,
                 sequence=sequence,
             )
 
-        self.encoder = gru(inputs, sequence=False)
-        self.decoder = gru(0, sequence=True)
+        self.encoder = gru(inputs, False, encoder_weight_ih_frac, encoder_weight_hh_frac)
+        self.decoder = gru(0, True, None, decoder_weight_hh_frac)
         self.head = QuantHead(
             hidden,
             outputs,
             weight_bits if head_weight_bits is None else head_weight_bits,
             quantisation.state,
             Format(output_bits, output_bits - 2),
+            head_weight_frac,
         )
         self.quantised = quantised
 

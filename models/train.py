@@ -19,6 +19,14 @@ from finn_flirnn.physics.presets import PRESETS, preset_by_name
 
 TEST_SEED_OFFSET = 1_000_000
 
+WEIGHT_FRACS = (
+    "encoder_weight_ih_frac",
+    "encoder_weight_hh_frac",
+    "decoder_weight_hh_frac",
+    "head_weight_frac",
+)
+"""Options of that name fix a weight's grid."""
+
 ERRORS = (ValueError, FloatingPointError, KernelUnavailable)
 """What ``run`` raises, besides OSError, with a message for its user."""
 
@@ -43,6 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}-bits", type=int, default=bits, metavar="N", help=f"default {bits}")
     parser.add_argument("--candidate-bits", type=int, metavar="N", help="default: as --gate-bits")
     parser.add_argument("--head-weight-bits", type=int, metavar="N", help="default: as --weight-bits")
+    for name in WEIGHT_FRACS:
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=int, metavar="N", help="default: as fine as the values allow"
+        )
     for name, steps, rate, kind in (
         ("float", 24_000, 4e-3, "without quantisers"),
         ("qat", 16_000, 1e-3, "with quantisers"),
@@ -73,6 +85,7 @@ def plan_of(given: argparse.Namespace) -> TrainingPlan:
     }
     bits = ("weight", "input", "state", "gate", "candidate", "preactivation", "head_weight", "output")
     model |= {f"{name}_bits": getattr(given, f"{name}_bits") for name in bits}
+    model |= {name: frac for name in WEIGHT_FRACS if (frac := getattr(given, name)) is not None}
     return TrainingPlan(
         model=model,
         phases=tuple(

@@ -11,10 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from finn_flirnn.models.checkpoints import load_checkpoint, load_manifest
-from finn_flirnn.models.evaluation import evaluate, predict_float
+from finn_flirnn.export import export_qonnx, verify_qonnx
+from finn_flirnn.models.checkpoints import load_checkpoint, load_manifest, shipped_checkpoints
+from finn_flirnn.models.evaluation import evaluate, predict_float, predict_integer
 from finn_flirnn.models.train import add_arguments, run
 from finn_flirnn.models.training import STATE_FILE, Phase, Trainer, TrainingPlan
+from finn_flirnn.physics.decays import simulate
+from finn_flirnn.physics.preprocess import normalise
+from finn_flirnn.physics.presets import PAPER135
 
 pytestmark = pytest.mark.filterwarnings(
     # brevitas' QuantTensor unpacking calls Tensor.rename
@@ -141,10 +145,35 @@ def test_float_prediction_leaves_the_model_as_it_was() -> None:
     assert np.array_equal(predict_float(model, counts), first)
 
 
-def test_shipped_model_reaches_its_accuracy_on_fresh_decays() -> None:
-    figures = evaluate(load_checkpoint("seq2seqlite32_8bit"), "paper135", 4000, seed=77_001)["integer"]
-    stated = load_manifest("seq2seqlite32_8bit")["metrics"]["test"]["integer"]
-    assert figures["rmse_full"] <= 0.03
-    # another draw of decays; 4,000 of them settle the error to a few per cent
-    assert figures["rmse_full"] == pytest.approx(stated["rmse_full"], rel=0.1)
-    assert figures["tau_m_mae_ns"] == pytest.approx(stated["tau_m_mae_ns"], rel=0.1)
+def test_shipped_models_reach_their_accuracy_on_fresh_decays() -> None:
+    found: dict[str, dict[str, float]] = {}
+    for name in shipped_checkpoints():
+        found[name] = evaluate(load_checkpoint(name), "paper135", 4000, seed=77_001)["integer"]
+        stated = load_manifest(name)["metrics"]["test"]["integer"]
+        # another draw of decays; 4,000 of them settle the error to a few per cent
+        assert found[name]["rmse_full"] == pytest.approx(stated["rmse_full"], rel=0.1)
+        assert found[name]["tau_m_mae_ns"] == pytest.approx(stated["tau_m_mae_ns"], rel=0.1)
+    eight, four = found["seq2seqlite32_8bit"], found["seq2seqlite32_4bit"]
+    assert eight["rmse_full"] <= 0.0162
+    for channel in ("rmse_full", "rmse_short", "rmse_long"):
+        assert four[channel] <= 1.25 * eight[channel]
+
+
+@pytest.mark.parametrize("name", shipped_checkpoints())
+def test_shipped_model_its_qonnx_and_its_oracle_are_equal(name: str, tmp_path: Path) -> None:
+    model = load_checkpoint(name)
+    network = model.to_network()
+    export_qonnx(model, tmp_path / "model.onnx")
+    assert verify_qonnx(tmp_path / "model.onnx", network, 32, seed=4).mismatches == 0
+    decays = simulate(PAPER135, 8, seed=77_002)
+    x = torch.from_numpy(normalise(decays.counts)[:, :, None])
+    with torch.no_grad():
+        values = model(x).double().numpy()
+    assert np.array_equal(values, predict_integer(model, decays.counts))
+
+
+def test_four_bit_model_holds_no_wider_weights() -> None:
+    network = load_checkpoint("seq2seqlite32_4bit").to_network()
+    weights = (network.encoder.weight_ih, network.encoder.weight_hh, network.decoder.weight_hh)
+    for weight in (*weights, network.head.weight):
+        assert weight is not None and np.abs(weight).max() <= 7

@@ -187,3 +187,23 @@ def test_sequences_of_another_length_are_refused() -> None:
 def test_impossible_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="steps=0"):
         Seq2SeqLite(steps=0)
+
+
+def test_given_grids_of_weights_are_kept_and_saturate() -> None:
+    given = {
+        "encoder_weight_ih_frac": 1,
+        "encoder_weight_hh_frac": 2,
+        "decoder_weight_hh_frac": 3,
+        "head_weight_frac": 4,
+    }
+    model = Seq2SeqLite(hidden=4, steps=3, weight_bits=4, **given).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(20)
+    network = model.to_network()
+    formats = (network.encoder.formats.weight_ih, network.encoder.formats.weight_hh)
+    formats += (network.decoder.formats.weight_hh, network.head.weight_format)
+    assert [f.frac for f in formats if f is not None] == [1, 2, 3, 4]
+    assert np.abs(network.encoder.weight_hh).max() == np.abs(network.head.weight).max() == 7
+    assert {name: model.config[name] for name in given} == given
+    assert not given.keys() & Seq2SeqLite(hidden=4, steps=3).config.keys()
