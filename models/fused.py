@@ -168,10 +168,12 @@ class _FusedGru(torch.autograd.Function):
         d_w_ih = None if w_ih is None else torch.zeros_like(w_ih)
         d_w_hh, d_b_ih, d_b_hh = torch.zeros_like(w_hh), torch.zeros_like(b_ih), torch.zeros_like(b_ih)
         d_h0 = torch.empty(spec.blocks, spec.hidden, lanes())
+        d_x = torch.empty_like(x) if ctx.needs_input_grad[6] else None  # type: ignore[attr-defined]
+        w_ih_t = None if w_ih is None else w_ih.T.contiguous()
         w_hh_t = w_hh.T.contiguous()
         d_states, d_last = (gradient, None) if sequence else (None, gradient)
-        inputs = (w_ih, w_hh, w_hh_t, b_ih, b_hh, x, h0, states, d_states, d_last)
-        outputs = (d_w_ih, d_w_hh, d_b_ih, d_b_hh, d_h0)
+        inputs = (w_ih, w_ih_t, w_hh, w_hh_t, b_ih, b_hh, x, h0, states, d_states, d_last)
+        outputs = (d_w_ih, d_w_hh, d_b_ih, d_b_hh, d_h0, d_x)
         _library().fused_gru_backward(ctypes.byref(spec), *map(_address, (*inputs, *outputs)))
         return (
             None,
@@ -180,7 +182,7 @@ class _FusedGru(torch.autograd.Function):
             d_w_hh,
             d_b_ih,
             None if b_hh is None else d_b_hh,
-            None,
+            d_x,
             None if h0 is None else d_h0,
         )
 
@@ -190,10 +192,8 @@ def fused_gru(layer: QuantGRU, x: Tensor | None, h0: Tensor | None, steps: int, 
 
     x: (blocks, steps, I, lanes) real inputs or None; h0: (blocks, H, lanes) or None.
     Returns (blocks, steps, H, lanes), or (blocks, H, lanes) if the layer gives its last state only.
-    Gradients flow to the weights and h0, not to x.
+    Gradients flow to the weights, h0 and x.
     """
-    if x is not None and x.requires_grad:
-        raise ValueError("x must not require a gradient; the fused kernel has none for its input")
     w_ih, w_hh, b_ih, b_hh = (None if p is None else p.float() for p in layer.quantised_parameters())
     if x is not None:
         x = layer.quantise_input(x)

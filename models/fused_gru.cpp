@@ -252,12 +252,13 @@ extern "C" void fused_gru_forward(const Spec* spec, const float* w_ih, const flo
 }
 
 // d_states: as states, or null; d_last: (blocks, H, LANES) added at the last step, or null.
-// w_hh_t: (H, 3H). Adds into d_w_ih, d_w_hh, d_b_ih, d_b_hh (d_b_hh also where reset is before: ignore it);
-// writes d_h0 (blocks, H, LANES).
-extern "C" void fused_gru_backward(const Spec* spec, const float* w_ih, const float* w_hh, const float* w_hh_t,
-                                   const float* b_ih, const float* b_hh, const float* x, const float* h0,
-                                   const float* states, const float* d_states, const float* d_last,
-                                   float* d_w_ih, float* d_w_hh, float* d_b_ih, float* d_b_hh, float* d_h0) {
+// w_ih_t: (I, 3H) or null; w_hh_t: (H, 3H). Adds into d_w_ih, d_w_hh, d_b_ih, d_b_hh (d_b_hh also where reset
+// is before: ignore it); writes d_h0 (blocks, H, LANES) and, unless it is null, d_x, shaped as x.
+extern "C" void fused_gru_backward(const Spec* spec, const float* w_ih, const float* w_ih_t, const float* w_hh,
+                                   const float* w_hh_t, const float* b_ih, const float* b_hh, const float* x,
+                                   const float* h0, const float* states, const float* d_states,
+                                   const float* d_last, float* d_w_ih, float* d_w_hh, float* d_b_ih,
+                                   float* d_b_hh, float* d_h0, float* d_x) {
     const Spec& s = *spec;
     const Layer layer{s, w_ih, w_hh, b_ih, b_hh};
     const int size = s.hidden, n = size * V;
@@ -265,9 +266,12 @@ extern "C" void fused_gru_backward(const Spec* spec, const float* w_ih, const fl
     Step a(size);
     const Rows zero(n, vec{});
     Rows dh(n), sum_ih(3 * size * s.inputs), sum_hh(3 * size * size), sum_b_ih(3 * size), sum_b_hh(3 * size);
-    Rows g(TIME_BLOCK * 3 * n), hs(TIME_BLOCK * n), rhs(TIME_BLOCK * n), d_u(3 * n), d_rh(n);
-    int held = 0;  // steps in g, hs, rhs
+    Rows gu(TIME_BLOCK * 3 * n), g(TIME_BLOCK * 3 * n), hs(TIME_BLOCK * n), rhs(TIME_BLOCK * n), d_rh(n);
+    const int x_size = s.inputs * V;
+    Rows xs(TIME_BLOCK * x_size);
+    int held = 0;  // steps in gu, g, xs, hs, rhs
     const auto flush = [&] {
+        add_gradients(gu.data(), 3 * n, 3 * size, xs.data(), x_size, s.inputs, held, sum_ih.data());
         const int gate_rows = (s.reset_before ? 2 : 3) * size;
         add_gradients(g.data(), 3 * n, gate_rows, hs.data(), n, size, held, sum_hh.data());
         if (s.reset_before)
@@ -282,7 +286,7 @@ extern "C" void fused_gru_backward(const Spec* spec, const float* w_ih, const fl
             const vec* h = first ? (h0 ? rows_at(h0 + b * row) : zero.data()) : rows_at(states + (t - 1) * row);
             const vec* x_t = x ? rows_at(x + t * x_row) : nullptr;
             layer.run(x_t, h, a);
-            vec* d_v = &g[held * 3 * n];
+            vec *d_u = &gu[held * 3 * n], *d_v = &g[held * 3 * n];
             if (d_states)
                 for (int i = 0; i < n; ++i) dh[i] += rows_at(d_states + t * row)[i];
             for (int i = 0; i < n; ++i) {
@@ -308,13 +312,17 @@ extern "C" void fused_gru_backward(const Spec* spec, const float* w_ih, const fl
                 }
             }
             add_product(w_hh_t, 3 * size, size, (s.reset_before ? 2 : 3) * size, d_v, dh.data());
+            if (d_x) {
+                vec* to = rows_at(d_x + t * x_row);
+                std::fill(to, to + x_size, vec{});
+                add_product(w_ih_t, 3 * size, s.inputs, 3 * size, d_u, to);
+            }
             std::copy(h, h + n, &hs[held * n]);
+            std::copy(x_t, x_t + x_size, xs.data() + held * x_size);
             for (int j = 0; j < 3 * size; ++j)
                 for (int v = 0; v < V; ++v) {
                     sum_b_ih[j] += d_u[j * V + v];
                     sum_b_hh[j] += d_v[j * V + v];
-                    for (int i = 0; i < s.inputs; ++i)
-                        sum_ih[j * s.inputs + i] += d_u[j * V + v] * x_t[i * V + v];
                 }
             if (++held == TIME_BLOCK) flush();
         }

@@ -99,9 +99,19 @@ def test_blocks_give_back_what_was_put_in(batch: int) -> None:
     assert torch.equal(fused.from_blocks(blocks, batch), x)
 
 
-def test_gradient_of_the_input_is_refused() -> None:
-    with pytest.raises(ValueError, match="x must not require a gradient"):
-        fused.fused_gru(QuantGRU(1, 2), torch.zeros(1, 3, 1, 64, requires_grad=True), None, 3, 1)
+@pytest.mark.parametrize("reset", ["after", "before"])
+@pytest.mark.parametrize("inputs", [1, 3, 6])
+def test_kernel_gives_the_input_its_gradient(reset: str, inputs: int) -> None:
+    torch.manual_seed(9)
+    layer = QuantGRU(inputs, 5, reset=reset, quantised=False).train()
+    plain = torch.rand(64, 9, inputs, requires_grad=True)
+    blocked = fused.to_blocks(plain.detach()).requires_grad_()
+    weights = torch.randn(64, 9, 5)
+    expected = gradients(layer, layer(plain), weights)
+    found = gradients(layer, fused.from_blocks(fused.fused_gru(layer, blocked, None, 9, 1), 64), weights)
+    assert_close_gradients(found, expected)
+    assert plain.grad is not None and blocked.grad is not None
+    torch.testing.assert_close(fused.from_blocks(blocked.grad, 64), plain.grad, rtol=0, atol=1e-5)
 
 
 def test_kernel_is_compiled_once_into_its_cache(tmp_path: Path) -> None:
