@@ -66,6 +66,7 @@ def emit_dense(
         [(StreamPort("out0_V", folding.pe, layer.output_format), "o")],
         [],
         dense_memories(layer, folding, name, multiplier),
+        multiplier,
     )
 
 

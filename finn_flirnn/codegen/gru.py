@@ -131,6 +131,7 @@ def emit_gru(
         [(StreamPort("out0_V", cell, f.state), "")],
         unused,
         gru_memories(layer, folding, name, multiplier),
+        multiplier,
     )
 
 

@@ -20,6 +20,11 @@ class Multiplier(Enum):
     DSP48E1 = (25, 18)
     MULT18 = (18, 18)
 
+    @property
+    def variant(self) -> str:
+        """The library's ``dsp_mac`` for this multiplier, see rtl/sources.py."""
+        return {"DSP48E2": "dsp48e2", "DSP48E1": "dsp48e1", "MULT18": "plain"}[self.name]
+
 
 @dataclass(frozen=True)
 class Packing:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from finn_flirnn.codegen.multiplier import Multiplier
 from finn_flirnn.codegen.rom import Rom
 from finn_flirnn.codegen.template import render, write_atomically
 from finn_flirnn.codegen.types import RtlModule, StreamPort
@@ -64,8 +65,9 @@ def write_module(
     outputs: Sequence[tuple[StreamPort, str]],
     unused_inputs: Sequence[tuple[str, int]],
     memories: Sequence[MemoryPort],
+    multiplier: Multiplier,
 ) -> RtlModule:
-    """Write the wrapper and its memories into ``directory``.
+    """Write the wrapper and its memories into ``directory``; ``multiplier`` chooses the library's dsp_mac.
 
     inputs, outputs: wrapper port and the engine's prefix (``<prefix>_dat``, ``_vld``, ``_rdy``).
     unused_inputs: prefix and width of engine inputs that the layer does not have.
@@ -127,7 +129,7 @@ def write_module(
     return RtlModule(
         top=name,
         directory=directory,
-        sources=(*library_sources(), *sources),
+        sources=(*library_sources(multiplier.variant), *sources),
         data=(),
         inputs=tuple(p for p, _ in inputs),
         outputs=tuple(p for p, _ in outputs),

@@ -5,6 +5,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+HERE = Path(__file__).resolve().parent
+
+VARIANTS = ("dsp48e2", "dsp48e1", "plain")
+"""Folders with a ``dsp_mac`` each: the multiply-accumulate cell, by what the device has."""
+
+PRIMITIVES = HERE / "primitives"
+"""Models of the vendor's cells that the library instantiates, ``<cell>.sv``: behaviour for simulation,
+ports for synthesis, which takes each as a black box."""
+
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("delay", "credits", "stream_fifo", "stream_widen", "stream_narrow", "round_saturate", "adder_tree"),
     ("dot", "dot_pair", "pipeline_out", "gru_join", "gru_hold", "gru_blend"),
@@ -16,7 +25,17 @@ LEVELS: tuple[tuple[str, ...], ...] = (
 """Module names; the file of a module is ``<name>.sv`` beside this one."""
 
 
-def library_sources() -> tuple[Path, ...]:
-    """Paths of all library sources in order of compilation."""
-    here = Path(__file__).resolve().parent
-    return tuple(here / f"{name}.sv" for level in LEVELS for name in level)
+def library_sources(variant: str = VARIANTS[0]) -> tuple[Path, ...]:
+    """Paths of all library sources in order of compilation, with one variant of ``dsp_mac``.
+
+    Raises ValueError for an unknown variant.
+    """
+    if variant not in VARIANTS:
+        raise ValueError(f"variant={variant} must be one of {', '.join(VARIANTS)}")
+    library = (HERE / f"{name}.sv" for level in LEVELS for name in level)
+    return (HERE / variant / "dsp_mac.sv", *library)
+
+
+def primitive_models() -> tuple[Path, ...]:
+    """Paths of the models of vendor cells."""
+    return tuple(sorted(PRIMITIVES.glob("*.sv")))

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from finn_flirnn.rtl import primitive_models
 from finn_flirnn.sim.cache import cached_directory, content_key, default_cache_dir
 from finn_flirnn.sim.tools import (
     LintError,
@@ -101,6 +102,8 @@ def verilate(
 ) -> Library:
     """Compile module ``top`` of the sources (in order of compilation), or find it compiled already.
 
+    Vendor cells that the sources instantiate but do not define are those of ``rtl/primitives``.
+
     lint: every warning of Verilator's -Wall is an error; else warnings are ignored.
     optimisation: of the C++ compiler; 0 compiles a large model fastest, 2 simulates it fastest.
     cache_dir: default the user's cache directory.
@@ -110,6 +113,7 @@ def verilate(
     for source in sources:
         if not source.is_file():
             raise ToolError(f"source file {source} does not exist; generate it first")
+    models = primitive_models()
     headers = [h for d in include_dirs for h in sorted(d.iterdir()) if h.suffix in (".vh", ".svh")]
     cache_dir = cache_dir or default_cache_dir()
     flags = [
@@ -130,12 +134,14 @@ def verilate(
             compiler_version(),
             SHIM.read_bytes(),
             SHIM_HEADER.read_bytes(),
-            *(part for path in (*sources, *headers) for part in (path.name, path.read_bytes())),
+            *(part for path in (*sources, *headers, *models) for part in (path.name, path.read_bytes())),
         ]
     )
 
     def make(directory: Path) -> None:
         command = [*verilator_command(), *flags, *(f"+incdir+{d.resolve()}" for d in include_dirs)]
+        # a vendor's cell that no source defines is looked up among our models
+        command += [f for d in sorted({path.parent for path in models}) for f in ("-y", str(d))]
         command += ["-Mdir", str(directory / "cpp"), *map(str, sources)]
         run(command, error=LintError if lint else ToolError)
         ports = parse_ports((directory / "cpp" / "Vtop.h").read_text())

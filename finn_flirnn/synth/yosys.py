@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from finn_flirnn.codegen import RtlModule
+from finn_flirnn.rtl import primitive_models
 from finn_flirnn.synth.cells import Family
 
 GIB = 1 << 30
@@ -43,9 +44,12 @@ def read_command(module: RtlModule) -> Command:
     """Command that reads a module.
 
     read_slang: Yosys' own front end knows neither packages nor names inside generate blocks.
+    Vendor cells come in as black boxes, with the ports of our simulation models.
     """
     sources = [str((module.directory / source).resolve()) for source in module.sources]
-    return ["read_slang", "--ignore-assertions", "--top", module.top, *sources]
+    cells = [word for model in primitive_models() for word in ("--blackboxed-module", model.stem)]
+    models = [word for model in primitive_models() for word in ("-v", str(model))]
+    return ["read_slang", "--ignore-assertions", *cells, *models, "--top", module.top, *sources]
 
 
 def synthesis_command(top: str, family: Family, *options: str) -> Command:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from finn_flirnn.codegen import RtlModule, StreamPort
+from finn_flirnn.codegen import Multiplier, RtlModule, StreamPort
 from finn_flirnn.codegen.rom import Rom
 from finn_flirnn.numerics import Codes, Format
 from finn_flirnn.rtl import library_sources
@@ -25,17 +25,18 @@ def raw(bits: int) -> Format:
     return Format(bits, 0, signed=False)
 
 
-def wrap(
+def bench(
     directory: Path,
     name: str,
     inputs: Sequence[StreamPort],
     outputs: Sequence[StreamPort],
     body: str,
     memory: Rom | None = None,
-) -> VerilatedModel:
+    multiplier: Multiplier = Multiplier.DSP48E2,
+) -> RtlModule:
     """A test bench of that name around ``body``, which sees each port's codes as ``<port>_dat``.
 
-    memory: one that the body instantiates.
+    memory: one that the body instantiates. multiplier: the one that ``dsp_mac`` stands for.
     """
     ports, lines = [], []
     for direction, other, streams in (("input", "output", inputs), ("output", "input", outputs)):
@@ -62,13 +63,25 @@ def wrap(
             "endmodule\n",
         ]
     )
-    sources = list(library_sources())
+    sources = list(library_sources(multiplier.variant))
     if memory:
         sources.append(directory / f"{memory.name}.sv")
         sources[-1].write_text(memory.source())
     sources.append(directory / f"{name}.sv")
     sources[-1].write_text(text)
-    return build_model(RtlModule(name, directory, tuple(sources), (), tuple(inputs), tuple(outputs)))
+    return RtlModule(name, directory, tuple(sources), (), tuple(inputs), tuple(outputs))
+
+
+def wrap(
+    directory: Path,
+    name: str,
+    inputs: Sequence[StreamPort],
+    outputs: Sequence[StreamPort],
+    body: str,
+    memory: Rom | None = None,
+) -> VerilatedModel:
+    """A test bench as ``bench`` writes it, compiled."""
+    return build_model(bench(directory, name, inputs, outputs, body, memory))
 
 
 def settings(parameters: Mapping[str, int]) -> str:
