@@ -33,16 +33,23 @@ def predict_integer(model: Seq2SeqLite, counts: npt.NDArray[np.generic]) -> Real
 
 def predict_float(model: Seq2SeqLite, counts: npt.NDArray[np.generic]) -> Reals:
     """Sample decays by the float model on the same weights: (pixels, T) -> (pixels, T, O)."""
-    x = torch.from_numpy(normalise(counts)[:, :, None])
+    predicted = predict_unquantised(model, torch.from_numpy(normalise(counts)[:, :, None]))
+    return predicted.double().numpy()
+
+
+def predict_unquantised(model: Seq2SeqLite, x: torch.Tensor) -> torch.Tensor:
+    """The float model on inputs that are normalised already: (pixels, T, I) -> (pixels, T, O) float32."""
+    y = torch.empty(*x.shape[:2], model.head.weight.shape[0])
     before, training = model.quantised, model.training
     model.quantised = False
     try:
         with torch.no_grad():
-            parts = [_forward(model, x[i : i + CHUNK]) for i in range(0, len(x), CHUNK)]
+            for i in range(0, len(x), CHUNK):
+                y[i : i + CHUNK] = _forward(model, x[i : i + CHUNK])
     finally:
         model.quantised = before
         model.train(training)
-    return torch.cat(parts).double().numpy()
+    return y
 
 
 def _forward(model: Seq2SeqLite, x: torch.Tensor) -> torch.Tensor:

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from finn_flirnn.models.checkpoints import load_checkpoint, load_manifest, save_checkpoint
 from finn_flirnn.models.evaluation import evaluate
 from finn_flirnn.models.fused import KernelUnavailable
+from finn_flirnn.models.losses import LossKind, LossPlan
 from finn_flirnn.models.training import MODEL_FILE, STATE_FILE, Phase, Trainer, TrainingPlan
 from finn_flirnn.physics.presets import PRESETS, preset_by_name
 
@@ -68,6 +69,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, default=256, metavar="N")
     parser.add_argument("--decays", type=int, default=400_000, metavar="N", help="size of the training set")
     parser.add_argument("--start", metavar="NAME|FILE.npz", help="begin with this checkpoint's weights")
+    parser.add_argument("--loss", choices=tuple(LossKind), default=LossKind.TRUTH)
+    parser.add_argument("--teacher", metavar="NAME|FILE.npz", help="whose float model teaches, see --loss")
+    parser.add_argument("--teacher-share", type=float, default=LossPlan.teacher_share, metavar="A")
+    parser.add_argument(
+        "--channel-weights",
+        type=float,
+        nargs=3,
+        default=LossPlan.channel_weights,
+        metavar="W",
+        help="weights of the full, short and long channels in the loss",
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--test-decays", type=int, default=20_000, metavar="N", help="fresh, at the end")
     parser.add_argument("--checkpoint-minutes", type=float, default=2.0, metavar="M")
@@ -101,6 +113,8 @@ def plan_of(given: argparse.Namespace) -> TrainingPlan:
         train_decays=given.decays,
         batch=given.batch,
         start=given.start,
+        loss=LossPlan(given.loss, given.teacher_share, tuple(given.channel_weights)),
+        teacher=given.teacher,
     )
 
 

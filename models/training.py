@@ -9,38 +9,29 @@ from the seed and the epoch alone, so a run that was killed and resumed equals o
 from __future__ import annotations
 
 import io
+import json
 import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from finn_flirnn.models.checkpoints import load_checkpoint, load_manifest, save_checkpoint, write_atomically
-from finn_flirnn.models.evaluation import accuracy, predict_float, predict_integer
-from finn_flirnn.models.fused import fused_forward, to_blocks
+from finn_flirnn.models.evaluation import accuracy, predict_float, predict_integer, predict_unquantised
+from finn_flirnn.models.fused import fused_forward, lanes, to_blocks
+from finn_flirnn.models.losses import Loss, LossPlan
 from finn_flirnn.models.seq2seq_lite import Seq2SeqLite
 from finn_flirnn.physics.decays import Decays, simulate
 from finn_flirnn.physics.preprocess import normalise
 from finn_flirnn.physics.presets import preset_by_name
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-"""(prediction, truth), both (blocks, T, channels, lanes), to a scalar."""
-
 STATE_FILE = "training.pt"
 MODEL_FILE = "model.npz"
-CHANNEL_WEIGHTS = (4.0, 1.0, 1.0)
-"""The full channel counts most: it is the best known, and the mean lifetime is read off it."""
-
-
-def channel_weighted_mse(prediction: Tensor, truth: Tensor) -> Tensor:
-    """Mean square error, the channels weighted by ``CHANNEL_WEIGHTS``."""
-    weights = torch.tensor(CHANNEL_WEIGHTS)
-    return ((prediction - truth).square().mean(dim=(0, 1, 3)) * weights).sum() / weights.sum()
 
 
 @dataclass(frozen=True)
@@ -70,6 +61,7 @@ class TrainingPlan:
     train_decays, validation_decays: simulated once from the seed. batch: sequences a step.
     validate_every: steps between validations; the weights of the best one in the last phase are kept.
     start: a checkpoint (name or path) whose weights to begin with, or None for random ones.
+    loss: what is minimised. teacher: a checkpoint whose float model teaches, if the loss wants a teacher.
     """
 
     model: dict[str, Any]
@@ -82,6 +74,8 @@ class TrainingPlan:
     gradient_clip: float = 1.0
     validate_every: int = 1_000
     start: str | None = None
+    loss: LossPlan = LossPlan()
+    teacher: str | None = None
 
     def __post_init__(self) -> None:
         if not self.phases or any(phase.steps < 1 for phase in self.phases):
@@ -91,6 +85,16 @@ class TrainingPlan:
                 f"batch={self.batch} must lie in 1 to train_decays={self.train_decays}; "
                 "choose a smaller batch"
             )
+        if self.loss.needs_teacher != (self.teacher is not None):
+            raise ValueError(
+                f"the loss {self.loss.kind} and teacher={self.teacher} do not fit together; name a teacher "
+                "for a loss that distils, and only for such a one"
+            )
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Everything, as JSON gives it back."""
+        return cast("dict[str, Any]", json.loads(json.dumps(asdict(self))))
 
 
 @dataclass
@@ -105,19 +109,23 @@ class Validation:
 
 @dataclass
 class TrainingData:
-    """Inputs (pixels, T, 1) and sample decays (pixels, T, 3), float32."""
+    """Inputs (pixels, T, 1), sample decays (pixels, T, 3), the teacher's predictions of them; float32."""
 
     x: Tensor
     sfd: Tensor
+    taught: Tensor | None = None
     _order: tuple[int, Tensor] | None = field(default=None, init=False, repr=False)
 
     @classmethod
     def simulate(cls, plan: TrainingPlan) -> TrainingData:
         """The training set of a plan."""
         decays = simulate(preset_by_name(plan.preset), plan.train_decays, (plan.seed, 0))
-        return cls(torch.from_numpy(normalise(decays.counts)[:, :, None]), torch.from_numpy(decays.sfd))
+        x, sfd = torch.from_numpy(normalise(decays.counts)[:, :, None]), torch.from_numpy(decays.sfd)
+        if plan.teacher is None:
+            return cls(x, sfd)
+        return cls(x, sfd, predict_unquantised(load_teacher(plan), x))
 
-    def batch(self, plan: TrainingPlan, step: int) -> tuple[Tensor, Tensor]:
+    def batch(self, plan: TrainingPlan, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
         """Batch number ``step`` in blocks; every epoch visits the decays in an order of its own."""
         per_epoch = len(self.x) // plan.batch
         epoch, index = divmod(step, per_epoch)
@@ -125,24 +133,43 @@ class TrainingData:
             order = np.random.default_rng((plan.seed, 2, epoch)).permutation(len(self.x))
             self._order = epoch, torch.from_numpy(order)
         chosen = self._order[1][index * plan.batch : (index + 1) * plan.batch]
-        return to_blocks(self.x[chosen]), to_blocks(self.sfd[chosen])
+        taught = None if self.taught is None else to_blocks(self.taught[chosen])
+        return to_blocks(self.x[chosen]), to_blocks(self.sfd[chosen]), taught
+
+
+def load_teacher(plan: TrainingPlan) -> Seq2SeqLite:
+    """The teacher of a plan. Raises ValueError if its decays are not of the student's shape."""
+    assert plan.teacher is not None
+    teacher, student = load_checkpoint(plan.teacher), Seq2SeqLite(**plan.model)
+    for name in ("steps", "inputs", "outputs"):
+        if teacher.config[name] != student.config[name]:
+            raise ValueError(
+                f"the teacher {plan.teacher} has {name}={teacher.config[name]}, the student "
+                f"{student.config[name]}; they must be equal"
+            )
+    return teacher
 
 
 @dataclass
 class Trainer:
     """A training run in a folder: ``training.pt`` to go on from, ``model.npz`` and ``.json`` to use.
 
-    report: called after every step with (phase, step, loss).
+    loss: in place of the plan's. report: called after every step with (phase, step, loss).
     """
 
     plan: TrainingPlan
     folder: Path
-    loss: Loss = channel_weighted_mse
+    loss: Loss | None = None
     checkpoint_seconds: float = 120.0
     report: Callable[[Phase, int, float], None] = lambda phase, step, loss: None
     history: list[Validation] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        if self.plan.batch % lanes():
+            raise ValueError(
+                f"batch={self.plan.batch} must be a multiple of {lanes()}, the sequences that the kernel "
+                "runs abreast; what fills up the last block would be trained on too"
+            )
         torch.manual_seed(self.plan.seed)
         self.model = Seq2SeqLite(**self.plan.model).train()
         if self.plan.start is not None:
@@ -191,11 +218,11 @@ class Trainer:
     def _steps_before(self) -> int:
         return sum(phase.steps for phase in self.plan.phases[: self.phase_index])
 
-    def _step(self, phase: Phase, x: Tensor, truth: Tensor) -> float:
+    def _step(self, phase: Phase, x: Tensor, truth: Tensor, taught: Tensor | None) -> float:
         for group in self.optimiser.param_groups:
             group["lr"] = phase.rate(self.step)
         self.optimiser.zero_grad()
-        loss = self.loss(fused_forward(self.model, x), truth)
+        loss = (self.loss or self.plan.loss)(fused_forward(self.model, x), truth, taught)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.gradient_clip)
         self.optimiser.step()
@@ -217,7 +244,7 @@ class Trainer:
     def save_model(self, metrics: dict[str, float]) -> Path:
         """Write the model as it stands, with its manifest."""
         phase = self.plan.phases[self.phase_index]
-        training = asdict(self.plan) | {
+        training = self.plan.facts | {
             "phase": phase.name,
             "step": self.step,
             "seconds": round(self.elapsed, 1),
@@ -226,6 +253,9 @@ class Trainer:
         if self.plan.start is not None:
             training["start"] = Path(self.plan.start).name
             training["started_from"] = load_manifest(self.plan.start).get("training")
+        if self.plan.teacher is not None:
+            training["teacher"] = Path(self.plan.teacher).name
+            training["taught_by"] = load_manifest(self.plan.teacher).get("training")
         kind = "integer" if phase.quantised else "float"
         facts = {"training": training, "metrics": {"validation": {kind: metrics}}}
         return save_checkpoint(self.model, self.folder / MODEL_FILE, facts)
@@ -233,7 +263,7 @@ class Trainer:
     def save(self) -> None:
         """Write everything that resuming needs."""
         state = {
-            "plan": asdict(self.plan),
+            "plan": self.plan.facts,
             "phase_index": self.phase_index,
             "step": self.step,
             "elapsed": self.elapsed,
@@ -250,7 +280,7 @@ class Trainer:
         """Take up the state in the folder. Raises ValueError if it is of another plan."""
         path = self.folder / STATE_FILE
         state = torch.load(path, weights_only=True)
-        if state["plan"] != asdict(self.plan):
+        if state["plan"] != self.plan.facts:
             raise ValueError(f"{path} is of another training plan; give the same options, or another folder")
         self.phase_index, self.step = state["phase_index"], state["step"]
         self.elapsed = state["elapsed"]

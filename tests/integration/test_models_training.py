@@ -14,6 +14,7 @@ import torch
 from finn_flirnn.export import export_qonnx, verify_qonnx
 from finn_flirnn.models.checkpoints import load_checkpoint, load_manifest, shipped_checkpoints
 from finn_flirnn.models.evaluation import evaluate, predict_float, predict_integer
+from finn_flirnn.models.losses import LossKind, LossPlan
 from finn_flirnn.models.train import add_arguments, run
 from finn_flirnn.models.training import STATE_FILE, Phase, Trainer, TrainingPlan
 from finn_flirnn.physics.decays import simulate
@@ -79,7 +80,8 @@ def test_training_lowers_the_error_and_keeps_the_best_model(tmp_path: Path) -> N
 def test_loss_can_be_exchanged(tmp_path: Path) -> None:
     shapes = []
 
-    def loss(prediction: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    def loss(prediction: torch.Tensor, truth: torch.Tensor, taught: torch.Tensor | None) -> torch.Tensor:
+        assert taught is None
         shapes.append((tuple(prediction.shape), tuple(truth.shape)))
         return (prediction - truth).abs().mean()
 
@@ -88,7 +90,7 @@ def test_loss_can_be_exchanged(tmp_path: Path) -> None:
 
 
 def test_diverging_training_stops_with_the_remedy(tmp_path: Path) -> None:
-    def loss(prediction: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    def loss(prediction: torch.Tensor, truth: torch.Tensor, taught: torch.Tensor | None) -> torch.Tensor:
         return (prediction - truth).sum() * float("nan")
 
     with pytest.raises(FloatingPointError, match="lower the learning rate"):
@@ -97,11 +99,48 @@ def test_diverging_training_stops_with_the_remedy(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"phases": ()}, "phases of at least one step"), ({"batch": 401}, "batch=401 must lie in 1 to")],
+    [
+        ({"phases": ()}, "phases of at least one step"),
+        ({"batch": 401}, "batch=401 must lie in 1 to"),
+        ({"loss": LossPlan(LossKind.BLEND)}, "loss blend and teacher=None do not fit together"),
+        ({"teacher": "seq2seqlite32_8bit"}, "loss truth and teacher=seq2seqlite32_8bit do not fit"),
+    ],
 )
 def test_impossible_plans_are_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         replace(PLAN, **change)  # type: ignore[arg-type]
+
+
+def test_batch_that_leaves_a_block_unfilled_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="batch=65 must be a multiple of 64"):
+        Trainer(replace(PLAN, batch=65), tmp_path)
+
+
+def test_student_comes_nearer_to_its_teacher(tmp_path: Path) -> None:
+    only_the_teacher = LossPlan(LossKind.BLEND, teacher_share=1.0)
+    plan = replace(
+        PLAN,
+        phases=(Phase("float", False, 60, 2e-2, warmup=5),),
+        loss=only_the_teacher,
+        teacher="seq2seqlite32_8bit",
+    )
+    losses: list[float] = []
+    Trainer(plan, tmp_path, report=lambda phase, step, loss: losses.append(loss)).run()
+    assert losses[-1] < 0.2 * losses[0]
+    training = load_manifest(tmp_path / "model")["training"]
+    assert training["loss"]["kind"] == "blend"
+    assert training["taught_by"]["preset"] == "paper135"
+
+
+def test_teacher_of_other_decays_is_refused(tmp_path: Path) -> None:
+    plan = replace(
+        PLAN,
+        model={"hidden": 4, "steps": 7},
+        loss=LossPlan(LossKind.BLEND),
+        teacher="seq2seqlite32_8bit",
+    )
+    with pytest.raises(ValueError, match="has steps=135, the student 7"):
+        Trainer(plan, tmp_path).run()
 
 
 def command(*words: str) -> None:
