@@ -29,6 +29,7 @@ SHIM, SHIM_HEADER = HERE / "shim.cpp", HERE / "shim.h"
 LIBRARY, PORTS = "model.so", "ports.json"
 RUNTIME_OPTIMISATION = 2
 RUNTIME_SOURCES = ("verilated.cpp", "verilated_threads.cpp")
+PRECOMPILED = "headers.h"
 
 VERILATOR_FLAGS = (
     "--cc",
@@ -179,7 +180,7 @@ def _compile(directory: Path, ports: Sequence[Port], cache_dir: Path, optimisati
     fast = sorted(set(cpp.glob("Vtop*.cpp")) - set(slow))
     units = [(slow, "slow", 0), ([*fast, SHIM], "fast", optimisation)]
     with ThreadPoolExecutor(len(units)) as pool:
-        objects = list(pool.map(lambda unit: _object(cpp, *unit), units))
+        objects = list(pool.map(lambda unit: _object(cpp, *unit, cache_dir), units))
     exports = cpp / "exports.map"
     exports.write_text(EXPORTS)
     objects += sorted(_runtime(cache_dir).glob("*.o"))
@@ -187,21 +188,36 @@ def _compile(directory: Path, ports: Sequence[Port], cache_dir: Path, optimisati
     run([compiler(), *map(str, objects), *LINK_FLAGS, version_script, "-o", str(directory / LIBRARY)])
 
 
-def _object(cpp: Path, sources: Sequence[Path], name: str, optimisation: int) -> Path:
+def _object(cpp: Path, sources: Sequence[Path], name: str, optimisation: int, cache_dir: Path) -> Path:
     unit, target = cpp / f"{name}.cpp", cpp / f"{name}.o"
     unit.write_text("".join(f'#include "{source}"\n' for source in sources))
-    run([*_compile_command(optimisation), f"-I{cpp}", "-c", str(unit), "-o", str(target)])
+    header = _precompiled(optimisation, cache_dir) / PRECOMPILED
+    run([*_compile_command(optimisation, header), f"-I{cpp}", "-c", str(unit), "-o", str(target)])
     return target
 
 
-def _compile_command(optimisation: int) -> list[str]:
+def _compile_command(optimisation: int, header: Path) -> list[str]:
+    """Compiler and flags, with a header ahead of everything."""
     include = verilator_root() / "include"
-    includes = ["-include", str(SHIM_HEADER), f"-I{include}", f"-I{include / 'vltstd'}"]
+    includes = ["-include", str(header), f"-I{include}", f"-I{include / 'vltstd'}"]
     return [compiler(), f"-O{optimisation}", *CXX_FLAGS, *includes]
 
 
+def _precompiled(optimisation: int, cache_dir: Path) -> Path:
+    """Folder of the header that every unit begins with, compiled: else it costs more than the unit."""
+    command = _compile_command(optimisation, SHIM_HEADER)
+    key = content_key([*command, verilator_version(), compiler_version(), SHIM_HEADER.read_bytes()])
+
+    def make(directory: Path) -> None:
+        header = directory / PRECOMPILED
+        header.write_text(f'#include "{SHIM_HEADER}"\n#include "verilated.h"\n')
+        run([*command, "-x", "c++-header", str(header), "-o", f"{header}.gch"])
+
+    return cached_directory(cache_dir, f"headers-{key}", make)
+
+
 def _runtime(cache_dir: Path) -> Path:
-    command = _compile_command(RUNTIME_OPTIMISATION)
+    command = _compile_command(RUNTIME_OPTIMISATION, SHIM_HEADER)
     key = content_key([*command, verilator_version(), compiler_version(), SHIM_HEADER.read_bytes()])
 
     def make(directory: Path) -> None:

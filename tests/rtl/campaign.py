@@ -25,6 +25,7 @@ GROUPS = (2, 3, 4)
 MULTIPLIERS = 240
 CYCLES = 100_000
 RING = 64  # cycles that a state may take through a ring, about
+MULTIPLIER = tuple(Multiplier)
 PATTERNS = ("none", "light", "heavy", "bursts", "starved", "blocked")
 
 Value = TypeVar("Value")
@@ -139,7 +140,15 @@ def _gru_formats(d: _Draw, state: Format, inputs: int) -> GruFormats:
 
 
 def _gru(
-    d: _Draw, hidden: int, steps: int, lanes: int, inputs: int, state: Format, sequence: bool, initial: bool
+    d: _Draw,
+    hidden: int,
+    steps: int,
+    lanes: int,
+    inputs: int,
+    state: Format,
+    sequence: bool,
+    initial: bool,
+    multiplier: Multiplier,
 ) -> GruCase:
     folding = GruFolding(
         d.of(divisors(hidden)), d.of(divisors(hidden)), d.of(divisors(max(inputs, 1))), lanes
@@ -154,7 +163,7 @@ def _gru(
         candidate=d.of((Activation.TANH, Activation.HARD_TANH, None)),
         sequence=sequence,
         initial_state=initial,
-        multiplier=d.of(list(Multiplier)),
+        multiplier=multiplier,
         formats=_gru_formats(d, state, inputs),
         extreme=d.chance(0.2),
     )
@@ -175,18 +184,18 @@ def _steps_and_lanes(d: _Draw) -> Iterator[tuple[int, int]]:
 def _layer(d: _Draw) -> GruDesign:
     hidden, inputs = d.size(64), d.of((0, 1, 1, 2, 3, 4, 6))
     for steps, lanes in _steps_and_lanes(d):
-        gru = _gru(d, hidden, steps, lanes, inputs, _state(d), d.chance(0.5), d.chance(0.5))
+        gru = _gru(d, hidden, steps, lanes, inputs, _state(d), d.chance(0.5), d.chance(0.5), d.of(MULTIPLIER))
         if _affordable([gru]):
             return GruDesign(gru)
     raise AssertionError("the choices above do not end")
 
 
 def _network(d: _Draw) -> NetworkCase:
-    hidden, state = d.size(64), _state(d)
+    hidden, state, device = d.size(64), _state(d), d.of(MULTIPLIER)
     for steps, lanes in _steps_and_lanes(d):
-        encoder = _gru(d, hidden, steps, lanes, d.of((1, 1, 2, 4)), state, False, False)
-        decoder = _gru(d, hidden, steps, lanes, 0, state, True, True)
-        head = _head_of(d, state, hidden)
+        encoder = _gru(d, hidden, steps, lanes, d.of((1, 1, 2, 4)), state, False, False, device)
+        decoder = _gru(d, hidden, steps, lanes, 0, state, True, True, device)
+        head = _head_of(d, state, hidden, device)
         positions = steps * lanes * head.outputs * head.inputs // (head.folding.pe * head.folding.simd)
         if _affordable([encoder, decoder]) and positions < CYCLES:
             return NetworkCase(encoder, decoder, head, (d.size(64), d.size(64)))
@@ -195,10 +204,10 @@ def _network(d: _Draw) -> NetworkCase:
 
 def _head(d: _Draw) -> HeadCase:
     signed = d.chance(0.5)
-    return _head_of(d, d.format(4, 16, (0, 1), signed), d.size(64))
+    return _head_of(d, d.format(4, 16, (0, 1), signed), d.size(64), d.of(MULTIPLIER))
 
 
-def _head_of(d: _Draw, source: Format, inputs: int) -> HeadCase:
+def _head_of(d: _Draw, source: Format, inputs: int, multiplier: Multiplier) -> HeadCase:
     outputs = d.of((1, 2, 3, 4, 5))
     folding = DenseFolding(d.of(divisors(outputs)), d.of(divisors(inputs)))
     while folding.pe * folding.simd > MULTIPLIERS // 3:
@@ -211,7 +220,7 @@ def _head_of(d: _Draw, source: Format, inputs: int) -> HeadCase:
         source,
         weight=d.format(2, 8, (0, 1, 2)),
         target=d.format(4, 16, (1, 2), target_signed),
-        multiplier=d.of(list(Multiplier)),
+        multiplier=multiplier,
         extreme=d.chance(0.2),
     )
 
@@ -251,7 +260,7 @@ def traits(case: Case) -> set[str]:
     elif isinstance(design, NetworkCase):
         layers = (design.encoder, design.decoder)
         found |= {f"depth {depth}" for depth in design.depths}
-        for name in ("reset", "multiplier", "folding"):
+        for name in ("reset", "folding"):
             same = getattr(design.encoder, name) == getattr(design.decoder, name)
             found.add(f"{name} of both layers {'the same' if same else 'not the same'}")
     heads = [] if isinstance(design, GruDesign) else [design if isinstance(design, HeadCase) else design.head]

@@ -44,11 +44,8 @@ REQUIRED = {
     *(f"{out}, {start} state" for out, start in product(("sequence", "last state"), ("given", "zero"))),
     *(f"gate {f}" for f in ("sigmoid", "hard_sigmoid", None)),
     *(f"candidate {f}" for f in ("tanh", "hard_tanh", None)),
-    *(
-        f"{name} of both layers {text}"
-        for name, text in product(("reset", "multiplier"), ("the same", "not the same"))
-    ),
-    "folding of both layers not the same",
+    *(f"{name} of both layers not the same" for name in ("reset", "folding")),
+    "reset of both layers the same",
     *(f"depth {depth}" for depth in (1, 2, 64)),
     *(f"streams {name}" for name in ("none", "light", "heavy", "bursts", "starved", "blocked")),
     *(f"reset in tenth {n}" for n in range(10)),
