@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import ctypes
-from ctypes import POINTER, c_char_p, c_int32, c_int64, c_uint32, c_uint64, c_void_p
+from ctypes import POINTER, c_char_p, c_int32, c_int64, c_uint8, c_uint32, c_uint64, c_void_p
 from pathlib import Path
 from types import TracebackType
 
@@ -27,8 +27,10 @@ class StreamStruct(ctypes.Structure):
         ("data_port", c_int32),
         ("valid_port", c_int32),
         ("ready_port", c_int32),
+        ("last_port", c_int32),
         ("input", c_int32),
         ("words", POINTER(c_uint32)),
+        ("last", POINTER(c_uint8)),
         ("stamps", POINTER(c_uint64)),
         ("count", c_int64),
         ("done", c_int64),

@@ -71,6 +71,8 @@ def _check_ports(model: VerilatedModel) -> None:
         expected[f"{stream.name}_TDATA"] = (stream.padded_bits, is_input)
         expected[f"{stream.name}_TVALID"] = (1, is_input)
         expected[f"{stream.name}_TREADY"] = (1, not is_input)
+        if stream.last:
+            expected[f"{stream.name}_TLAST"] = (1, is_input)
     for name, (bits, is_input) in expected.items():
         port = model.library.ports[model.port(name)]
         if (port.bits, port.input) != (bits, is_input):

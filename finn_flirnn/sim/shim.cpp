@@ -132,10 +132,11 @@ enum Status : int32_t {
 
 extern "C" {
 
-// One stream of a run. Inputs: words are read; outputs: written.
+// One stream of a run. Inputs: words and last are read; outputs: written.
 struct FlirnnStream {
-    int32_t data_port, valid_port, ready_port, input;
+    int32_t data_port, valid_port, ready_port, last_port, input;  // last_port: -1 if there is none
     uint32_t* words;
+    uint8_t* last;  // TLAST of each transfer
     uint64_t* stamps;
     int64_t count, done;
     uint32_t stall;    // probability that a pause begins in a cycle, times 2^32
@@ -159,9 +160,11 @@ class Driver {
     Simulation& m_sim;
     FlirnnStream& m_stream;
     const Port m_data, m_valid, m_ready;
+    uint8_t* const m_last;
     Random m_random;
     const size_t m_words;
     std::vector<uint32_t> m_current;  // offered, or last seen
+    uint8_t m_current_last = 0;
     bool m_offering = false;          // input: TVALID; output: TREADY
     bool m_waiting = false;           // output: offered and not taken in the last cycle
     uint32_t m_pause = 0;             // cycles left of a pause
@@ -184,6 +187,7 @@ public:
         , m_data{sim.ports[stream.data_port]}
         , m_valid{sim.ports[stream.valid_port]}
         , m_ready{sim.ports[stream.ready_port]}
+        , m_last{stream.last_port < 0 ? nullptr : sim.ports[stream.last_port].data}
         , m_random{seed, static_cast<uint64_t>(index)}
         , m_words{m_data.words()}
         , m_current(m_words) {}
@@ -204,12 +208,15 @@ public:
                 m_offering = !complete() && !stalls();
                 if (m_offering) {
                     std::memcpy(m_current.data(), m_stream.words + m_stream.done * m_words, 4 * m_words);
+                    m_current_last = m_last && m_stream.last[m_stream.done];
                 } else if (m_stream.stall) {
                     // data without TVALID means nothing: let it be anything
                     for (uint32_t& word : m_current) word = m_random.next();
                     m_current.back() &= mask(m_data.bits);
+                    m_current_last = m_random.next() & 1;
                 }
                 std::memcpy(m_data.data, m_current.data(), m_data.bytes());
+                if (m_last) *m_last = m_current_last;
             }
             *m_valid.data = m_offering;
         } else {
@@ -230,12 +237,16 @@ public:
             return true;
         }
         if (m_waiting
-            && (!m_stream.valid || std::memcmp(m_current.data(), m_data.data, m_data.bytes()) != 0)) {
+            && (!m_stream.valid || std::memcmp(m_current.data(), m_data.data, m_data.bytes()) != 0
+                || (m_last && *m_last != m_current_last))) {
             status = UNSTABLE;
             return false;
         }
         m_waiting = m_stream.valid && !transfer;
-        if (m_waiting) std::memcpy(m_current.data(), m_data.data, m_data.bytes());
+        if (m_waiting) {
+            std::memcpy(m_current.data(), m_data.data, m_data.bytes());
+            if (m_last) m_current_last = *m_last;
+        }
         if (m_stream.valid && complete() && exact) {
             status = SURPLUS;
             return false;
@@ -245,6 +256,7 @@ public:
             uint32_t* const out = m_stream.words + m_stream.done * m_words;
             out[0] = 0;
             std::memcpy(out, m_data.data, m_data.bytes());
+            if (m_last) m_stream.last[m_stream.done] = *m_last;
             m_stream.stamps[m_stream.done++] = cycle;
         }
         return true;

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping
-from ctypes import POINTER, c_uint64
-from dataclasses import dataclass
+from ctypes import POINTER, c_uint8, c_uint64
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
@@ -19,6 +19,7 @@ from finn_flirnn.sim.model import CLOCK, RESET, VerilatedModel
 from finn_flirnn.sim.packing import WORD, Words, pack, unpack, words_of
 
 Stamps = npt.NDArray[np.uint64]
+Ends = npt.NDArray[np.bool_]
 
 RESET_CYCLES = 16
 QUIET_CYCLES = 256
@@ -54,12 +55,13 @@ class SimulationResult:
 
     outputs: codes (transfers, elements) by stream. cycles: from the first cycle after reset to the one
     of the last transfer, both counted. stamps: the cycle of every transfer, by stream, inputs too; the
-    first cycle after reset is 0.
+    first cycle after reset is 0. ends: TLAST of every transfer of an output that has it, by stream.
     """
 
     outputs: dict[str, Codes]
     cycles: int
     stamps: dict[str, Stamps]
+    ends: dict[str, Ends] = field(default_factory=dict)
 
     def first_cycle(self, stream: str) -> int:
         """Cycle of the first transfer."""
@@ -89,6 +91,7 @@ def simulate(
     inputs: Mapping[str, Codes],
     outputs: Mapping[str, int],
     *,
+    ends: Mapping[str, Ends] | None = None,
     stalls: float | Mapping[str, float] = 0.0,
     pause: int = 1,
     seed: int = 1,
@@ -100,6 +103,7 @@ def simulate(
     """Send codes into a module's inputs and collect its outputs.
 
     inputs: codes (transfers, elements) by stream. outputs: number of transfers to collect by stream.
+    ends: TLAST of every transfer, by input stream that has it (missing: never).
     stalls: probability, for each cycle, that an input offers nothing though it could and that an output
         is not taken; one number for all streams or one by stream (missing: 0), each in [0, 1).
     pause: such a pause lasts 1 to ``pause`` cycles, all equally likely.
@@ -115,21 +119,26 @@ def simulate(
     if pause < 1:
         raise ValueError(f"pause={pause} must be at least 1 cycle; for no pauses leave stalls at 0")
     module = model.module
-    _check_names(model, inputs, outputs, stalls)
+    _check_names(model, inputs, outputs, stalls, ends or {})
     ports = [*module.inputs, *module.outputs]
     rng = np.random.default_rng(seed)
     words: list[Words] = [_packed(port, inputs[port.name], rng) for port in module.inputs]
     for port in module.outputs:
         words.append(np.zeros((outputs[port.name], words_of(port.padded_bits)), dtype=np.uint32))
     stamps = [np.zeros(len(data), dtype=np.uint64) for data in words]
+    last = [np.zeros(len(data), dtype=np.uint8) for data in words]
+    for port, flags in zip(module.inputs, last, strict=False):
+        flags[:] = (ends or {}).get(port.name, False)
     streams = (StreamStruct * len(ports))()
     for i, port in enumerate(ports):
         streams[i] = StreamStruct(
             data_port=model.port(f"{port.name}_TDATA"),
             valid_port=model.port(f"{port.name}_TVALID"),
             ready_port=model.port(f"{port.name}_TREADY"),
+            last_port=model.port(f"{port.name}_TLAST") if port.last else NEVER,
             input=i < len(module.inputs),
             words=pointer_to(words[i]),
+            last=last[i].ctypes.data_as(POINTER(c_uint8)),
             stamps=stamps[i].ctypes.data_as(POINTER(c_uint64)),
             count=len(words[i]),
             stall=_probability(stalls, port.name),
@@ -155,6 +164,11 @@ def simulate(
         outputs={port.name: _unpacked(module.top, port, data) for port, data in collected},
         cycles=int(run.cycles),
         stamps={port.name: stamps[i][: streams[i].done] for i, port in enumerate(ports)},
+        ends={
+            port.name: last[len(module.inputs) + i].astype(bool)
+            for i, port in enumerate(module.outputs)
+            if port.last
+        },
     )
 
 
@@ -163,6 +177,7 @@ def _check_names(
     inputs: Mapping[str, Codes],
     outputs: Mapping[str, int],
     stalls: float | Mapping[str, float],
+    ends: Mapping[str, Ends],
 ) -> None:
     names = {
         "inputs": (set(inputs), {port.name for port in model.module.inputs}),
@@ -173,6 +188,9 @@ def _check_names(
             raise ValueError(f"{what} name {sorted(given)}; {model.module.top} has {sorted(there)}: name all")
     if isinstance(stalls, Mapping) and (unknown := set(stalls) - set(inputs) - set(outputs)):
         raise ValueError(f"stalls name {sorted(unknown)}; streams are {sorted({*inputs, *outputs})}")
+    with_last = {port.name for port in model.module.inputs if port.last}
+    if unknown := set(ends) - with_last:
+        raise ValueError(f"ends name {sorted(unknown)}; inputs with TLAST are {sorted(with_last)}")
 
 
 def _packed(port: StreamPort, codes: Codes, rng: np.random.Generator) -> Words:
