@@ -8,10 +8,12 @@ from finn_flirnn.codegen.gru import emit_gru
 from finn_flirnn.codegen.multiplier import Multiplier
 from finn_flirnn.codegen.resources import Resources
 from finn_flirnn.codegen.stitch import Instance, Link, stitch
+from finn_flirnn.codegen.transposer import Direction, Transposer, emit_transposer, transposer_resources
 from finn_flirnn.codegen.types import DenseFolding, GruFolding, RtlModule, StreamPort
 
 __all__ = [
     "DenseFolding",
+    "Direction",
     "GruFolding",
     "Instance",
     "Link",
@@ -19,11 +21,14 @@ __all__ = [
     "Resources",
     "RtlModule",
     "StreamPort",
+    "Transposer",
     "dense_cycles",
     "emit_dense",
     "emit_gru",
+    "emit_transposer",
     "estimate_dense",
     "estimate_gru",
     "gru_cycles",
     "stitch",
+    "transposer_resources",
 ]

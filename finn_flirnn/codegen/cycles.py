@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from finn_flirnn.codegen.gru import gru_packing
+from finn_flirnn.codegen.gru import gru_packing, gru_state_memory
 from finn_flirnn.codegen.multiplier import Multiplier, Packing, dot_latency
 from finn_flirnn.codegen.types import DenseFolding, GruFolding
 from finn_flirnn.numerics import DenseLayer, GruLayer, Reset
@@ -59,7 +59,7 @@ def _ring_latency(layer: GruLayer, folding: GruFolding, multiplier: Multiplier) 
     cell = folding.cell_pe(layer.hidden)
     sf = layer.hidden // folding.simd
     parts, widen = folding.pe // cell, int(folding.simd > cell)
-    home = FIFO_LATENCY + widen + FIFO_LATENCY
+    home = FIFO_LATENCY + widen + (gru_state_memory(layer, folding, multiplier).latency or FIFO_LATENCY)
     if layer.reset is Reset.AFTER:
         product = mvu_latency(folding.simd, packing, 3 * folding.pe)
         return product + parts - 1 + CELL_LATENCY["after"] + home

@@ -15,10 +15,11 @@ import numpy as np
 
 from finn_flirnn.codegen.cycles import CELL_LATENCY
 from finn_flirnn.codegen.dense import dense_memories, dense_parameters
-from finn_flirnn.codegen.gru import gru_memories, gru_parameters
+from finn_flirnn.codegen.gru import gru_memories, gru_parameters, gru_state_memory
 from finn_flirnn.codegen.multiplier import Multiplier, Packing, dot_latency
 from finn_flirnn.codegen.resources import Resources
 from finn_flirnn.codegen.rom import BLOCK_DEPTH, Rom
+from finn_flirnn.codegen.state_memory import state_memory_resources
 from finn_flirnn.codegen.types import DenseFolding, GruFolding
 from finn_flirnn.numerics import DenseLayer, GruLayer, Reset
 
@@ -38,11 +39,16 @@ def clog2(value: int) -> int:
 def fifo_resources(width: int, depth: int) -> Resources:
     """rtl/stream_fifo.sv: memory, output register, pointers."""
     control = Resources(lut=4 * clog2(depth + 1) + 6, ff=3 * clog2(depth + 1) + 1)
+    return control + memory_resources(width, depth)
+
+
+def memory_resources(width: int, depth: int) -> Resources:
+    """A memory with one port to write and one to read, and a register behind it."""
     if depth <= 32:  # RAM32M16: 14 bits in 8 LUTs
-        return control + Resources(lut=8 * ceil(width / 14), ff=width)
+        return Resources(lut=8 * ceil(width / 14), ff=width)
     if depth <= 64 or width * depth <= LUTRAM_BITS:  # RAM64M8: 7 bits in 8 LUTs
-        return control + Resources(lut=8 * ceil(depth / 64) * ceil(width / 7), ff=width)
-    return control + Resources(bram36=_blocks(width, depth))
+        return Resources(lut=8 * ceil(depth / 64) * ceil(width / 7), ff=width)
+    return Resources(bram36=_blocks(width, depth))
 
 
 def rom_resources(rom: Rom) -> Resources:
@@ -165,7 +171,10 @@ def estimate_gru(
     total += unit.times(p["CELL"])
     word, part = folding.simd * p["HBITS"], p["CELL"] * p["HBITS"]
     total += fifo_resources(word, 4 * sf + 16) + Resources(lut=word, ff=word)  # hold
-    total += fifo_resources(word, folding.lanes * sf) + fifo_resources(part, 4)  # sink
+    total += estimate_gru_states(layer, folding, multiplier) + fifo_resources(part, 4)  # sink
+    if folding.park:
+        count = clog2(folding.lanes * sf)
+        total += Resources(lut=2 * count + part + 20, ff=word + count + 10)
     total += Resources(ff=2 * word)
     total += Resources(lut=word + 60, ff=60)  # source, counters
     if layer.initial_state:
@@ -181,6 +190,14 @@ def estimate_gru(
         + fifo_resources(word, 2 * sf)
         + Resources(ff=word)
     )
+
+
+def estimate_gru_states(
+    layer: GruLayer, folding: GruFolding, multiplier: Multiplier = Multiplier.DSP48E2
+) -> Resources:
+    """Resources of the ring's FIFO, the one part of an engine that depends on its lanes."""
+    memory = gru_state_memory(layer, folding, multiplier)
+    return state_memory_resources(memory) if memory.memory else fifo_resources(memory.width, memory.rows)
 
 
 def estimate_dense(

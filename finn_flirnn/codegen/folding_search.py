@@ -15,7 +15,7 @@ from itertools import product
 from typing import TypeVar
 
 from finn_flirnn.codegen.cycles import dense_cycles, gru_cycles, gru_lane_step_cycles, gru_step_cycles
-from finn_flirnn.codegen.estimate import estimate_dense, estimate_gru, fifo_resources
+from finn_flirnn.codegen.estimate import estimate_dense, estimate_gru, estimate_gru_states
 from finn_flirnn.codegen.gru import gru_packing
 from finn_flirnn.codegen.multiplier import Multiplier, Packing
 from finn_flirnn.codegen.resources import Resources
@@ -74,10 +74,9 @@ class _Gru:
         @cache
         def cost(folding: GruFolding) -> Resources:
             # lanes change one FIFO; an estimate of the whole, with its memories' contents, takes long
-            one, sf = replace(folding, lanes=1), layer.hidden // folding.simd
-            word = folding.simd * layer.formats.state.bits
-            more = fifo_resources(word, folding.lanes * sf) + fifo_resources(word, sf).times(-1)
-            return one_lane(one) + more
+            one = replace(folding, lanes=1)
+            states, state = (estimate_gru_states(layer, f, multiplier) for f in (folding, one))
+            return one_lane(one) + states + state.times(-1)
 
         def option(folding: GruFolding) -> _GruOption:
             folding = replace(folding, lanes=least_lanes(layer, steps, folding, multiplier))

@@ -9,6 +9,7 @@ import numpy as np
 
 from finn_flirnn.codegen.multiplier import NO_PACKING, Multiplier, Packing, choose_packing, weight_words
 from finn_flirnn.codegen.rom import Rom, pack_bits, signed_bits
+from finn_flirnn.codegen.state_memory import StateMemory, state_memory
 from finn_flirnn.codegen.types import GruFolding, RtlModule, StreamPort
 from finn_flirnn.codegen.wrapper import MemoryPort, write_module
 from finn_flirnn.numerics import Codes, GruLayer, Reset
@@ -21,6 +22,13 @@ def gru_packing(layer: GruLayer, folding: GruFolding, multiplier: Multiplier) ->
     if f.input is None or f.weight_ih is None:
         return recurrent, NO_PACKING
     return recurrent, choose_packing(multiplier, f.weight_ih, f.input, folding.input_simd)
+
+
+def gru_state_memory(layer: GruLayer, folding: GruFolding, multiplier: Multiplier) -> StateMemory:
+    """Where the states of all lanes lie; of the devices, those with a DSP48E2 have UltraRAM."""
+    vector = layer.hidden // folding.simd
+    width, has_ultra = folding.simd * layer.formats.state.bits, multiplier is Multiplier.DSP48E2
+    return state_memory(width, folding.lanes * vector, vector, folding.ram_style, has_ultra)
 
 
 def gru_parameters(
@@ -43,6 +51,7 @@ def gru_parameters(
     wide = max(frac, rv_frac) if layer.reset is Reset.AFTER else frac
     common = max(f.state.frac, f.candidate.frac)
     packing_h, packing_x = gru_packing(layer, folding, multiplier)
+    memory = gru_state_memory(layer, folding, multiplier)
     parameters = {
         "HIDDEN": layer.hidden,
         "INPUTS": inputs,
@@ -50,6 +59,9 @@ def gru_parameters(
         "LANES": folding.lanes,
         "HAS_INITIAL": int(layer.initial_state),
         "SEQUENCE": int(layer.sequence),
+        "STATE_MEMORY": memory.memory,
+        "STATE_ROW": memory.row,
+        "PARK": int(folding.park),
         "PE": folding.pe,
         "SIMD": folding.simd,
         "CELL": folding.cell_pe(layer.hidden),
@@ -105,6 +117,8 @@ def emit_gru(
         raise ValueError(
             f"preactivation={layer.formats.preactivation} must not be narrow; set narrow=False"
         )
+    if folding.park and layer.sequence:
+        raise ValueError("park=True is for a layer that gives its last state; this one gives its sequence")
     if steps < 1:
         raise ValueError(f"steps={steps} must be at least 1")
     f = layer.formats

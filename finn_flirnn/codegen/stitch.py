@@ -125,6 +125,8 @@ def _check_links(
             if ends.count(end) > 1:
                 raise ValueError(f"link {side} {end} is linked {ends.count(end)} times; link it once")
     for link in links:
+        if sources[link.source].last or targets[link.target].last:
+            raise ValueError(f"link {link.source} -> {link.target} has TLAST; a FIFO does not carry it on")
         given, wanted = sources[link.source].format, targets[link.target].format
         if given != wanted:
             raise ValueError(
@@ -148,7 +150,9 @@ def _signal(key: tuple[str, str]) -> str:
 
 def _declare(key: tuple[str, str], port: StreamPort) -> str:
     signal = _signal(key)
-    return f"  logic [{port.padded_bits - 1}:0] {signal}_TDATA;\n  logic {signal}_TVALID, {signal}_TREADY;"
+    last = f", {signal}_TLAST" if port.last else ""
+    data = f"  logic [{port.padded_bits - 1}:0] {signal}_TDATA;\n"
+    return f"{data}  logic {signal}_TVALID, {signal}_TREADY{last};"
 
 
 def _stage(module: str, label: str, width: int, parameters: str, before: tuple[str, str, str]) -> str:
@@ -205,14 +209,16 @@ def _link(link: Link, source: StreamPort, target: StreamPort) -> list[str]:
 
 
 def _external_input(port: StreamPort, signal: str) -> str:
-    return (
+    last = f"  assign {signal}_TLAST = {port.name}_TLAST;\n" if port.last else ""
+    return last + (
         f"  assign {signal}_TDATA = {port.name}_TDATA;\n  assign {signal}_TVALID = {port.name}_TVALID;\n"
         f"  assign {port.name}_TREADY = {signal}_TREADY;"
     )
 
 
 def _external_output(port: StreamPort, signal: str) -> str:
-    return (
+    last = f"  assign {port.name}_TLAST = {signal}_TLAST;\n" if port.last else ""
+    return last + (
         f"  assign {port.name}_TDATA = {signal}_TDATA;\n  assign {port.name}_TVALID = {signal}_TVALID;\n"
         f"  assign {signal}_TREADY = {port.name}_TREADY;"
     )
@@ -222,6 +228,6 @@ def _instantiate(instance: Instance) -> str:
     connections = ",\n".join(
         f"      .{port.name}_{part}({instance.name}_{port.name}_{part})"
         for port in (*instance.module.inputs, *instance.module.outputs)
-        for part in ("TDATA", "TVALID", "TREADY")
+        for part in port.signals
     )
     return render(_INSTANCE, module=instance.module.top, instance=instance.name, connections=connections)

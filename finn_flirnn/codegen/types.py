@@ -4,10 +4,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from math import gcd
 from pathlib import Path
 
 from finn_flirnn.numerics import Format
+
+
+class RamStyle(StrEnum):
+    """Where the states lie, in FINN's words for ram_style."""
+
+    AUTO = "auto"
+    """By size: LUTs, then block RAM, and UltraRAM as soon as one is filled, if the device has it."""
+    BLOCK = "block"
+    """As auto, on a device without UltraRAM."""
+    ULTRA = "ultra"
+    """UltraRAM, however small."""
 
 
 def divisors(number: int) -> list[int]:
@@ -35,12 +47,17 @@ class GruFolding:
     simd: state columns in parallel (divides H).
     input_simd: input columns in parallel (divides I; 1 without input).
     lanes: pixels that may travel through the ring at once (C >= 1).
+    ram_style: where their states lie: "auto" (by size), "block" (no UltraRAM) or "ultra".
+    park: the last states stay in the ring until they are taken (rtl/gru_park.sv); only for a layer that
+    gives its last state.
     """
 
     pe: int = 1
     simd: int = 1
     input_simd: int = 1
     lanes: int = 1
+    ram_style: RamStyle = RamStyle.AUTO
+    park: bool = False
 
     def check(self, hidden: int, inputs: int) -> None:
         """Raise ValueError if the folding does not fit a layer of these sizes."""
@@ -74,11 +91,15 @@ class DenseFolding:
 
 @dataclass(frozen=True)
 class StreamPort:
-    """A stream of ``elements`` codes a transfer; ``name`` without the _TDATA suffix."""
+    """A stream of ``elements`` codes a transfer; ``name`` without the _TDATA suffix.
+
+    last: it has TLAST, which marks the last transfer of so many pixels as are sent together.
+    """
 
     name: str
     elements: int
     format: Format
+    last: bool = False
 
     @property
     def bits(self) -> int:
@@ -89,6 +110,11 @@ class StreamPort:
     def padded_bits(self) -> int:
         """Width of TDATA: ``bits`` rounded up to a multiple of 8."""
         return -(-self.bits // 8) * 8
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The suffixes of its signals."""
+        return ("TDATA", "TVALID", "TREADY", *(["TLAST"] if self.last else []))
 
 
 @dataclass(frozen=True)

@@ -48,8 +48,9 @@ def stream_ports(port: StreamPort, direction: str) -> str:
     """Declarations of a wrapper's AXI-Stream ports."""
     other = "output" if direction == "input" else "input"
     width = f"[{port.padded_bits - 1}:0]"
+    last = f"    {direction:6} logic {port.name}_TLAST,\n" if port.last else ""
     return (
-        f"    {direction:6} logic {width} {port.name}_TDATA,\n"
+        f"    {direction:6} logic {width} {port.name}_TDATA,\n{last}"
         f"    {direction:6} logic {port.name}_TVALID,\n"
         f"    {other:6} logic {port.name}_TREADY"
     )

@@ -3,7 +3,8 @@
 // enters the pipeline, `give` frees one when the FIFO hands a word on. `enough`: COST places are free.
 module credits #(
     parameter int PLACES = 16,
-    parameter int COST = 1
+    parameter int COST = 1,
+    parameter int START = PLACES  // free after reset
 ) (
     input  logic clk,
     input  logic rst_n,
@@ -21,8 +22,8 @@ module credits #(
 
   always_ff @(posedge clk) begin
     if (!rst_n) begin
-      free   <= WIDTH'(PLACES);
-      enough <= 1'b1;
+      free   <= WIDTH'(START);
+      enough <= START >= COST;
     end else begin
       free   <= next;
       enough <= next >= WIDTH'(COST);

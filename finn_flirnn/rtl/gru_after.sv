@@ -11,6 +11,10 @@ module gru_after #(
     parameter int LANES = 4,
     parameter bit HAS_INITIAL = 1'b0,
     parameter bit SEQUENCE = 1'b1,
+    parameter int STATE_MEMORY = 0,  // see state_fifo
+    parameter int STATE_ROW = 1,
+    parameter int STATE_BANK = 4096,
+    parameter bit PARK = 1'b0,  // keep the last states in the ring, see gru_park
     parameter int PE = 4,
     parameter int SIMD = 4,
     parameter int CELL = 2,
@@ -88,6 +92,7 @@ module gru_after #(
 
   gru_ring #(
       .INPUTS(INPUTS), .STEPS(STEPS), .LANES(LANES), .HAS_INITIAL(HAS_INITIAL), .SEQUENCE(SEQUENCE),
+      .STATE_MEMORY(STATE_MEMORY), .STATE_ROW(STATE_ROW), .STATE_BANK(STATE_BANK), .PARK(PARK),
       .SIMD(SIMD), .CELL(CELL), .SF(SF), .GROUPS(GROUPS), .XSIMD(XSIMD), .XBITS(XBITS), .XSIGNED(XSIGNED),
       .HBITS(HBITS), .WXBITS(WXBITS), .XACC(XACC), .PACK_SHIFT(PACK_SHIFT_X), .PACK_GROUP(PACK_GROUP_X),
       .XADDR(XADDR), .WXWIDTH(WXWIDTH)

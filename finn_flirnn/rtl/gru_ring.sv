@@ -8,6 +8,10 @@ module gru_ring #(
     parameter int LANES = 4,
     parameter bit HAS_INITIAL = 1'b0,
     parameter bit SEQUENCE = 1'b1,
+    parameter int STATE_MEMORY = 0,
+    parameter int STATE_ROW = 1,
+    parameter int STATE_BANK = 4096,
+    parameter bit PARK = 1'b0,
     parameter int SIMD = 4,
     parameter int CELL = 2,
     parameter int SF = 8,
@@ -86,7 +90,8 @@ module gru_ring #(
 
   gru_sink #(
       .HBITS(HBITS), .SIMD(SIMD), .CELL(CELL), .SF(SF), .GROUPS(GROUPS), .STEPS(STEPS), .LANES(LANES),
-      .SEQUENCE(SEQUENCE)
+      .SEQUENCE(SEQUENCE), .STATE_MEMORY(STATE_MEMORY), .STATE_ROW(STATE_ROW), .STATE_BANK(STATE_BANK),
+      .PARK(PARK)
   ) u_sink (
       .clk(clk), .rst_n(rst_n),
       .idat(state_dat), .ivld(state_vld), .irdy(state_rdy),

@@ -15,10 +15,13 @@ PRIMITIVES = HERE / "primitives"
 ports for synthesis, which takes each as a black box."""
 
 LEVELS: tuple[tuple[str, ...], ...] = (
-    ("delay", "credits", "stream_fifo", "stream_widen", "stream_narrow", "round_saturate", "adder_tree"),
+    ("delay", "credits", "stream_fifo", "stream_widen", "stream_narrow", "round_saturate", "adder_tree",
+     "transpose_buffer", "memory_bank", "bank_select"),
     ("dot", "dot_pair", "pipeline_out", "gru_join", "gru_hold", "gru_blend"),
-    ("matrix_vector", "gru_source", "gru_sink", "gru_unit_after", "gru_unit_reset", "gru_unit_candidate"),
-    ("gru_input", "dense"),
+    ("matrix_vector", "banked_fifo", "gru_source", "gru_park", "gru_unit_after", "gru_unit_reset",
+     "gru_unit_candidate"),
+    ("state_fifo",),
+    ("gru_input", "gru_sink", "dense", "lane_gather", "lane_scatter"),
     ("gru_ring",),
     ("gru_after", "gru_before"),
 )

@@ -46,6 +46,8 @@ def bench(
                 f"    {direction} logic {port.name}_TVALID",
                 f"    {other} logic {port.name}_TREADY",
             ]
+            if port.last:
+                ports.append(f"    {direction} logic {port.name}_TLAST")
             lines.append(f"  logic [{port.bits - 1}:0] {port.name}_dat;")
     lines += [f"  assign {port.name}_dat = {port.name}_TDATA[{port.bits - 1}:0];" for port in inputs]
     for port in outputs:
