@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The abstract FINN op DenseHead: a dense layer at every position of a group of C pixels (lanes).
 
-Input (1, T, C, N), output (1, T, C, O), integer codes.
+Input (groups, T, C, N), output (groups, T, C, O), integer codes; one group unless said otherwise.
 """
 
 from __future__ import annotations
 
 from functools import cached_property
+from math import prod
 
 from finn_flirnn.codegen import DenseFolding, Resources, dense_cycles, estimate_dense
 from finn_flirnn.hwops.attributes import dense_attribute_types, dense_layer_of
@@ -20,9 +21,9 @@ class DenseHead(StreamOp):
     def get_nodeattr_types(self) -> AttributeTypes:
         """The layer (attributes.py), its folding, and FINN's own attributes.
 
-        PE: outputs in parallel. SIMD: input columns in parallel.
+        PE: outputs in parallel. SIMD: input columns in parallel. groups: of lanes in the tensors.
         """
-        folding = {"PE": ("i", False, 1), "SIMD": ("i", False, 1)}
+        folding = {"PE": ("i", False, 1), "SIMD": ("i", False, 1), "groups": ("i", False, 1)}
         return {**super().get_nodeattr_types(), **dense_attribute_types(), **folding}
 
     @cached_property
@@ -38,17 +39,17 @@ class DenseHead(StreamOp):
         return folding
 
     @property
-    def positions(self) -> tuple[int, ...]:
-        """Outer shape of a group: (T, C)."""
-        return (self.int_attribute("steps"), self.int_attribute("lanes"))
+    def positions(self) -> tuple[int, int, int]:
+        """Outer shape of the tensors: (groups, T, C)."""
+        return self.int_attribute("groups"), self.int_attribute("steps"), self.int_attribute("lanes")
 
     def input_streams(self) -> list[Stream]:
         """The input."""
-        return [Stream((1, *self.positions, self.layer.inputs), self.folding.simd, self.layer.input_format)]
+        return [Stream((*self.positions, self.layer.inputs), self.folding.simd, self.layer.input_format)]
 
     def output_streams(self) -> list[Stream]:
         """The output."""
-        return [Stream((1, *self.positions, self.layer.outputs), self.folding.pe, self.layer.output_format)]
+        return [Stream((*self.positions, self.layer.outputs), self.folding.pe, self.layer.output_format)]
 
     def run_oracle(self, inputs: list[Codes]) -> list[Codes]:
         """The oracle's output."""
@@ -59,18 +60,16 @@ class DenseHead(StreamOp):
         return estimate_dense(self.layer, self.folding, self.multiplier)
 
     def get_exp_cycles(self) -> int:
-        """Cycles for one group of lanes in steady state."""
-        steps, lanes = self.positions
-        return dense_cycles(self.layer, steps * lanes, self.folding)
+        """Cycles for the groups of the tensors in steady state."""
+        return dense_cycles(self.layer, prod(self.positions), self.folding)
 
     def get_op_and_param_counts(self) -> dict[str, int]:
-        """Multiply-accumulates of one group, and parameters by kind and width."""
+        """Multiply-accumulates of the groups of the tensors, and parameters by kind and width."""
         layer = self.layer
-        steps, lanes = self.positions
         # FINN's names: the narrower operand first
         narrow, wide = sorted((layer.input_format.bits, layer.weight_format.bits))
         return {
-            f"op_mac_{narrow}bx{wide}b": layer.macs * steps * lanes,
+            f"op_mac_{narrow}bx{wide}b": layer.macs * prod(self.positions),
             f"param_weight_{layer.weight_format.bits}b": layer.weight.size,
             "param_bias": layer.bias.size,
         }

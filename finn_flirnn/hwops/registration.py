@@ -15,11 +15,15 @@ from finn_flirnn.hwops.dense import DenseHead
 from finn_flirnn.hwops.dense_rtl import DenseHead_rtl
 from finn_flirnn.hwops.gru import GRU
 from finn_flirnn.hwops.gru_rtl import GRU_rtl
+from finn_flirnn.hwops.lane_transposer import LaneTransposer
+from finn_flirnn.hwops.lane_transposer_rtl import LaneTransposer_rtl
 
 DOMAIN = fpgadataflow.__name__
-"""ONNX domain of the abstract ops GRU and DenseHead."""
+"""ONNX domain of the abstract ops."""
 RTL_DOMAIN = rtl.__name__
-"""ONNX domain of GRU_rtl and DenseHead_rtl."""
+"""ONNX domain of the ops in RTL."""
+OPS = (GRU, DenseHead, LaneTransposer)
+RTL_OPS = (GRU_rtl, DenseHead_rtl, LaneTransposer_rtl)
 
 
 def register() -> None:
@@ -28,7 +32,7 @@ def register() -> None:
     FINN chooses implementations from its dictionaries; qonnx makes nodes, and lists a domain's ops, from
     a registry of its own.
     """
-    for module, ops in ((fpgadataflow, (GRU, DenseHead)), (rtl, (GRU_rtl, DenseHead_rtl))):
+    for module, ops in ((fpgadataflow, OPS), (rtl, RTL_OPS)):
         for op in ops:
             module.register_custom_op(op)
             add_op_to_domain(module.__name__, op)
