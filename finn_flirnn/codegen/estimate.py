@@ -37,8 +37,8 @@ def clog2(value: int) -> int:
 
 
 def fifo_resources(width: int, depth: int) -> Resources:
-    """rtl/stream_fifo.sv: memory, output register, pointers."""
-    control = Resources(lut=4 * clog2(depth + 1) + 6, ff=3 * clog2(depth + 1) + 1)
+    """rtl/stream_fifo.sv: memory, output register, pointers and their successors."""
+    control = Resources(lut=2 * clog2(depth) + 10, ff=4 * clog2(depth) + 3)
     return control + memory_resources(width, depth)
 
 
@@ -128,7 +128,7 @@ def mvu_resources(m: MvuShape) -> Resources:
         lut=operand * (1 + (1 if m.sf > 2 else 0)) if m.nf > 1 else 0,
         ff=operand * (1 + min(m.sf, 2) if m.nf > 1 else 1),
     )
-    places = parts * ((latency + 4 + m.sf - 1) // m.sf + 2)
+    places = parts * ((latency + 5 + m.sf - 1) // m.sf + 2)
     control = Resources(lut=40, ff=3 * latency + 30)
     return (
         pair.times(pairs)

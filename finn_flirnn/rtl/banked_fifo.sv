@@ -32,7 +32,7 @@ module banked_fifo #(
   logic [BANKS-1:0] wen, ren;
   logic [WIDTH-1:0] wdat, rdat;
   logic [BANKS-1:0][WIDTH-1:0] banks;
-  logic wtail, rtail, wbank_end, rbank_end, push, pushed, pull, there, enough;  // tail: in the last bank
+  logic wtail, rtail, wbank_end, rbank_end, push, pull, there, enough;  // tail: in the last bank
 
   assign push = ivld && irdy;
   assign pull = there && enough;
@@ -50,9 +50,7 @@ module banked_fifo #(
       rbank   <= '0;
       wtail   <= BANKS == 1;
       rtail   <= BANKS == 1;
-      pushed  <= 1'b0;
     end else begin
-      pushed <= push;
       if (push) woffset <= wbank_end ? '0 : woffset + 1'b1;
       if (pull) roffset <= rbank_end ? '0 : roffset + 1'b1;
       if (push && wbank_end) begin
@@ -80,12 +78,12 @@ module banked_fifo #(
     );
   end
 
-  // places that a push takes and a pull frees; words that are in the memory, a cycle after their push
+  // places that a push takes and a pull frees; words that are in the memory, when `there` knows of them
   credits #(.PLACES(DEPTH)) u_free (
       .clk(clk), .rst_n(rst_n), .take(push), .give(pull), .enough(irdy)
   );
   credits #(.PLACES(DEPTH), .START(0)) u_words (
-      .clk(clk), .rst_n(rst_n), .take(pull), .give(pushed), .enough(there)
+      .clk(clk), .rst_n(rst_n), .take(pull), .give(push), .enough(there)
   );
 
   delay #(.WIDTH(BBITS), .CYCLES(3)) u_select (.clk(clk), .idat(rbank), .odat(select));

@@ -79,10 +79,12 @@ module dense #(
   );
 
   assign enter = acc_vld && enough;
+  logic [BADDR-1:0] bias_next;
+  successor #(.COUNT(NF)) u_bias (.idat(bias_addr), .odat(bias_next));
   always_ff @(posedge clk) begin
     acc_q <= acc;
     if (!rst_n) bias_addr <= '0;
-    else if (enter) bias_addr <= (bias_addr == BADDR'(NF - 1)) ? '0 : bias_addr + 1'b1;
+    else if (enter) bias_addr <= bias_next;
   end
 
   for (genvar p = 0; p < PE; p++) begin : gen_output

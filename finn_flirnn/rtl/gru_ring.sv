@@ -100,8 +100,10 @@ module gru_ring #(
   );
 
   // the memory of biases is read while the operands enter the cell
+  logic [GADDR-1:0] bias_next;
+  successor #(.COUNT(GROUPS)) u_bias (.idat(bias_addr), .odat(bias_next));
   always_ff @(posedge clk) begin
     if (!rst_n) bias_addr <= '0;
-    else if (take) bias_addr <= (bias_addr == GADDR'(GROUPS - 1)) ? '0 : bias_addr + 1'b1;
+    else if (take) bias_addr <= bias_next;
   end
 endmodule

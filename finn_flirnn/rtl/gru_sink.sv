@@ -29,14 +29,7 @@ module gru_sink #(
     output logic                  ovld,
     input  logic                  ordy
 );
-  localparam int GBITS = (GROUPS > 1) ? $clog2(GROUPS) : 1;
-  localparam int LBITS = (LANES > 1) ? $clog2(LANES) : 1;
-  localparam int TBITS = (STEPS > 1) ? $clog2(STEPS) : 1;
-
-  logic [GBITS-1:0] group;
-  logic [LBITS-1:0] lane;
-  logic [TBITS-1:0] step;
-  logic last_step, group_end, lane_end;
+  logic take, last_transfer, last_step;
   logic to_ring, to_out, widen_rdy, out_rdy;
   logic [SIMD*HBITS-1:0] wide_dat;
   logic wide_vld, wide_rdy;
@@ -45,24 +38,16 @@ module gru_sink #(
   logic [CELL*HBITS-1:0] out_dat;
   logic out_vld;
 
-  assign last_step = step == TBITS'(STEPS - 1);
   assign to_ring = PARK || !last_step;
   assign to_out = !PARK && (SEQUENCE || last_step);
   assign irdy = (!to_ring || widen_rdy) && (!to_out || out_rdy);
-  assign group_end = group == GBITS'(GROUPS - 1);
-  assign lane_end = group_end && lane == LBITS'(LANES - 1);
-
-  always_ff @(posedge clk) begin
-    if (!rst_n) begin
-      group <= '0;
-      lane  <= '0;
-      step  <= '0;
-    end else if (ivld && irdy) begin
-      group <= group_end ? '0 : group + 1'b1;
-      if (group_end) lane <= lane_end ? '0 : lane + 1'b1;
-      if (lane_end) step <= last_step ? '0 : step + 1'b1;
-    end
-  end
+  assign take = ivld && irdy;
+  round_counter #(.COUNT(LANES * GROUPS)) u_transfer (
+      .clk(clk), .rst_n(rst_n), .advance(take), .last(last_transfer)
+  );
+  round_counter #(.COUNT(STEPS)) u_step (
+      .clk(clk), .rst_n(rst_n), .advance(take && last_transfer), .last(last_step)
+  );
 
   stream_widen #(.WIDTH(CELL * HBITS), .FACTOR(SIMD / CELL)) u_widen (
       .clk(clk), .rst_n(rst_n),

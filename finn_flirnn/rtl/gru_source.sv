@@ -23,14 +23,7 @@ module gru_source #(
     output logic                  ovld,
     input  logic                  ordy
 );
-  localparam int SFBITS = (SF > 1) ? $clog2(SF) : 1;
-  localparam int LBITS = (LANES > 1) ? $clog2(LANES) : 1;
-  localparam int TBITS = (STEPS > 1) ? $clog2(STEPS) : 1;
-
-  logic [SFBITS-1:0] word;
-  logic [LBITS-1:0] lane;
-  logic [TBITS-1:0] step;
-  logic start, word_end, lane_end;
+  logic start, take, last_word, last_step;
   logic [SIMD*HBITS-1:0] first_dat;
   logic first_vld, first_rdy;
 
@@ -56,23 +49,19 @@ module gru_source #(
     assign first_vld = 1'b1;
   end
 
-  assign start = step == '0;
   assign odat = start ? first_dat : ring_dat;
   assign ovld = start ? first_vld : ring_vld;
   assign first_rdy = start && ordy;
   assign ring_rdy = !start && ordy;
-  assign word_end = word == SFBITS'(SF - 1);
-  assign lane_end = word_end && lane == LBITS'(LANES - 1);
-
+  assign take = ovld && ordy;
+  round_counter #(.COUNT(LANES * SF)) u_word (
+      .clk(clk), .rst_n(rst_n), .advance(take), .last(last_word)
+  );
+  round_counter #(.COUNT(STEPS)) u_step (
+      .clk(clk), .rst_n(rst_n), .advance(take && last_word), .last(last_step)
+  );
   always_ff @(posedge clk) begin
-    if (!rst_n) begin
-      word <= '0;
-      lane <= '0;
-      step <= '0;
-    end else if (ovld && ordy) begin
-      word <= word_end ? '0 : word + 1'b1;
-      if (word_end) lane <= lane_end ? '0 : lane + 1'b1;
-      if (lane_end) step <= (step == TBITS'(STEPS - 1)) ? '0 : step + 1'b1;
-    end
+    if (!rst_n) start <= 1'b1;
+    else if (take && last_word) start <= last_step;  // the next group's first step follows
   end
 endmodule

@@ -44,7 +44,7 @@ module matrix_vector #(
   localparam int PARTS = UNITS / CELL;
   localparam int PART = CELL * GATES * ACC_BITS;
   // folds between the credit and the FIFO: the pipeline's and those being formed and taken apart
-  localparam int PLACES = PARTS * ((LATENCY + 4 + SF - 1) / SF + 2);
+  localparam int PLACES = PARTS * ((LATENCY + 5 + SF - 1) / SF + 2);
   localparam int SFBITS = (SF > 1) ? $clog2(SF) : 1;
   localparam int NFBITS = (NF > 1) ? $clog2(NF) : 1;
 

@@ -15,6 +15,7 @@ PRIMITIVES = HERE / "primitives"
 ports for synthesis, which takes each as a black box."""
 
 LEVELS: tuple[tuple[str, ...], ...] = (
+    ("successor", "round_counter"),
     ("delay", "credits", "stream_fifo", "stream_widen", "stream_narrow", "round_saturate", "adder_tree",
      "transpose_buffer", "memory_bank", "bank_select"),
     ("dot", "dot_pair", "pipeline_out", "gru_join", "gru_hold", "gru_blend"),

@@ -17,17 +17,19 @@ module stream_fifo #(
     input  logic             ordy
 );
   localparam int ADDRESS = (DEPTH > 1) ? $clog2(DEPTH) : 1;
-  localparam int COUNT = $clog2(DEPTH + 1);
-  localparam logic [ADDRESS-1:0] LAST = ADDRESS'(DEPTH - 1);
+  localparam logic [ADDRESS-1:0] SECOND = (DEPTH > 1) ? ADDRESS'(1) : '0;
 
+  // Each pointer goes with its successor: whether the FIFO fills or empties is then one comparison of
+  // registers, and `push` and `pull`, which come late, choose between its results.
   logic [WIDTH-1:0] mem [DEPTH];
-  logic [ADDRESS-1:0] wptr, rptr;
-  logic [COUNT-1:0] count;
-  logic push, pull;
+  logic [ADDRESS-1:0] wptr, wnext, wnext_next, rptr, rnext, rnext_next;
+  logic full, filled, push, pull;
 
-  assign irdy = count != COUNT'(DEPTH);
-  assign push = ivld && irdy;
-  assign pull = (count != '0) && (!ovld || ordy);
+  assign irdy = !full;
+  assign push = ivld && !full;
+  assign pull = filled && (!ovld || ordy);
+  successor #(.COUNT(DEPTH)) u_write (.idat(wnext), .odat(wnext_next));
+  successor #(.COUNT(DEPTH)) u_read (.idat(rnext), .odat(rnext_next));
 
   always_ff @(posedge clk) begin
     if (push) mem[wptr] <= idat;
@@ -36,17 +38,25 @@ module stream_fifo #(
 
   always_ff @(posedge clk) begin
     if (!rst_n) begin
-      wptr  <= '0;
-      rptr  <= '0;
-      count <= '0;
-      ovld  <= 1'b0;
+      wptr   <= '0;
+      wnext  <= SECOND;
+      rptr   <= '0;
+      rnext  <= SECOND;
+      full   <= 1'b0;
+      filled <= 1'b0;
+      ovld   <= 1'b0;
     end else begin
-      if (push) wptr <= (wptr == LAST) ? '0 : wptr + 1'b1;
-      if (pull) rptr <= (rptr == LAST) ? '0 : rptr + 1'b1;
-      if (push && !pull) count <= count + 1'b1;
-      else if (pull && !push) count <= count - 1'b1;
-      if (pull) ovld <= 1'b1;
-      else if (ordy) ovld <= 1'b0;
+      if (push) begin
+        wptr  <= wnext;
+        wnext <= wnext_next;
+      end
+      if (pull) begin
+        rptr  <= rnext;
+        rnext <= rnext_next;
+      end
+      full   <= !pull && (push ? wnext == rptr : full);
+      filled <= push || (pull ? rnext != wptr : filled);
+      ovld   <= pull || (ovld && !ordy);
     end
   end
 endmodule

@@ -21,20 +21,19 @@ module stream_narrow #(
     assign ovld = ivld;
     assign irdy = ordy;
   end else begin : gen_narrow
-    localparam int COUNT = $clog2(FACTOR + 1);
     logic [FACTOR*WIDTH-1:0] words;
-    logic [COUNT-1:0] count;  // parts left in `words`
+    logic [FACTOR-1:0] left;  // one bit a part of `words` that is left
 
     assign odat = words[WIDTH-1:0];
-    assign ovld = count != '0;
-    assign irdy = (count == '0) || (count == COUNT'(1) && ordy);
+    assign ovld = left[0];
+    assign irdy = !left[0] || (!left[1] && ordy);
 
     always_ff @(posedge clk) begin
       if (ivld && irdy) words <= idat;
       else if (ovld && ordy) words <= {{WIDTH{1'b0}}, words[FACTOR*WIDTH-1:WIDTH]};
-      if (!rst_n) count <= '0;
-      else if (ivld && irdy) count <= COUNT'(FACTOR);
-      else if (ovld && ordy) count <= count - 1'b1;
+      if (!rst_n) left <= '0;
+      else if (ivld && irdy) left <= '1;
+      else if (ovld && ordy) left <= left >> 1;
     end
   end
 endmodule

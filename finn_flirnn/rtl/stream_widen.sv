@@ -21,19 +21,18 @@ module stream_widen #(
     assign ovld = ivld;
     assign irdy = ordy;
   end else begin : gen_widen
-    localparam int COUNT = $clog2(FACTOR + 1);
     logic [FACTOR*WIDTH-1:0] words;
-    logic [COUNT-1:0] count;
+    logic take, last;
 
     assign odat = words;
-    assign ovld = count == COUNT'(FACTOR);
     assign irdy = !ovld || ordy;
+    assign take = ivld && irdy;
+    round_counter #(.COUNT(FACTOR)) u_part (.clk(clk), .rst_n(rst_n), .advance(take), .last(last));
 
     always_ff @(posedge clk) begin
-      if (ivld && irdy) words <= {idat, words[FACTOR*WIDTH-1:WIDTH]};
-      if (!rst_n) count <= '0;
-      else if (ivld && irdy) count <= ovld ? COUNT'(1) : count + 1'b1;
-      else if (ovld && ordy) count <= '0;
+      if (take) words <= {idat, words[FACTOR*WIDTH-1:WIDTH]};
+      if (!rst_n) ovld <= 1'b0;
+      else if (irdy) ovld <= ivld && last;
     end
   end
 endmodule

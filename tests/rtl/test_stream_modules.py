@@ -16,7 +16,7 @@ def _words(elements: int, bits: int, count: int) -> np.ndarray:
     return np.random.default_rng(7).integers(0, 1 << bits, (count, elements))
 
 
-@pytest.mark.parametrize("depth", [1, 2, 3, 16, 33])
+@pytest.mark.parametrize("depth", [1, 2, 3, 16, 33, 100])
 def test_fifo_keeps_order(tmp_path: Path, depth: int) -> None:
     port = StreamPort("in0_V", 1, raw(13))
     model = stream_model(
