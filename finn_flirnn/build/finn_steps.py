@@ -15,8 +15,6 @@ from finn_flirnn.build.files import read_json_file, write_json
 
 EDGE_FIFO_DEPTH = 32
 """Transfers buffered at the accelerator's borders: what one shift register per bit holds."""
-GREATEST_FIFO_DEPTH = 256
-"""Beyond this FINN's FIFO takes block RAM."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +56,19 @@ def step_set_recurrent_folding(model: Any, config: Any) -> Any:
 def step_set_stream_depths(model: Any, config: Any) -> Any:
     """Say how deep FINN shall make the FIFO on each stream.
 
-    Between two layers: what all lanes of one time step send, so that neither waits for the other's
-    rhythm within a step; at the borders a little against a jerky DMA.
+    Between two layers as both ends ask; at the borders a little against a jerky DMA.
     """
     from qonnx.custom_op.registry import getCustomOp
 
     borders = {tensor.name for tensor in (*model.graph.input, *model.graph.output)}
     for node in model.graph.node:
         op = getCustomOp(node)
-        op.set_nodeattr("inFIFODepths", [EDGE_FIFO_DEPTH if name in borders else 2 for name in node.input])
-        *_, lanes, transfers, _ = op.get_folded_output_shape()
-        inner = min(max(lanes * transfers, 2), GREATEST_FIFO_DEPTH)
-        depth = EDGE_FIFO_DEPTH if node.output[0] in borders else inner
-        op.set_nodeattr("outFIFODepths", [depth])
+        for attribute, tensors, depths in zip(
+            ("inFIFODepths", "outFIFODepths"), (node.input, node.output), op.stream_depths(), strict=True
+        ):
+            stated = [
+                EDGE_FIFO_DEPTH if name in borders else depth
+                for name, depth in zip(tensors, depths, strict=True)
+            ]
+            op.set_nodeattr(attribute, stated)
     return model

@@ -7,6 +7,7 @@ from finn_flirnn.codegen.estimate import estimate_dense, estimate_gru
 from finn_flirnn.codegen.gru import emit_gru
 from finn_flirnn.codegen.multiplier import Multiplier
 from finn_flirnn.codegen.resources import Resources
+from finn_flirnn.codegen.routing import Router
 from finn_flirnn.codegen.stitch import Instance, Link, stitch
 from finn_flirnn.codegen.transposer import Direction, Transposer, emit_transposer, transposer_resources
 from finn_flirnn.codegen.types import DenseFolding, GruFolding, RtlModule, StreamPort
@@ -19,6 +20,7 @@ __all__ = [
     "Link",
     "Multiplier",
     "Resources",
+    "Router",
     "RtlModule",
     "StreamPort",
     "Transposer",

@@ -47,7 +47,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class Link:
-    """A stream from an output port to an input port, through a FIFO of ``depth`` transfers.
+    """A stream from an output port to an input port, through a FIFO of ``depth`` transfers of the wider one.
 
     source, target: (instance name, port name).
     """
@@ -119,9 +119,7 @@ def _check_links(
         ends = [getattr(link, side) for link in links]
         for end in ends:
             if end not in ports:
-                raise ValueError(
-                    f"link {side} {end} is not a port of the design; choose from {list(ports)}"
-                )
+                raise ValueError(f"link {side} {end} is not a port of the design; choose from {list(ports)}")
             if ends.count(end) > 1:
                 raise ValueError(f"link {side} {end} is linked {ends.count(end)} times; link it once")
     for link in links:
@@ -169,31 +167,26 @@ def _stage(module: str, label: str, width: int, parameters: str, before: tuple[s
 
 
 def _link(link: Link, source: StreamPort, target: StreamPort) -> list[str]:
-    """FIFO at the source's width, then narrow to the greatest common width, then widen."""
+    """A FIFO on the wider side, which it can fill or empty at that side's pace; beside it the conversion.
+
+    The conversion narrows to the greatest common width, then widens.
+    """
     start, end = _signal(link.source), _signal(link.target)
     label = f"{start}_to_{end}"
     bits, common = source.format.bits, gcd(source.elements, target.elements)
-    stages = [
-        _stage(
-            "stream_fifo", f"{label}_fifo", source.bits, f".WIDTH({source.bits}), .DEPTH({link.depth})",
-            (f"{start}_TDATA[{source.bits - 1}:0]", f"{start}_TVALID", f"{start}_TREADY"),
-        )
-    ]  # fmt: skip
-    last = f"{label}_fifo"
-    for module, factor in (
-        ("stream_narrow", source.elements // common),
-        ("stream_widen", target.elements // common),
-    ):
-        if factor > 1:
-            width = common * bits if module == "stream_narrow" else target.bits
-            stage = f"{label}_{module.removeprefix('stream_')}"
-            stages.append(
-                _stage(
-                    module, stage, width, f".WIDTH({common * bits}), .FACTOR({factor})",
-                    (f"{last}_dat", f"{last}_vld", f"{last}_rdy"),
-                )
-            )  # fmt: skip
-            last = stage
+    wider = max(source.bits, target.bits)
+    conversion = [
+        ("narrow", common * bits, f".WIDTH({common * bits}), .FACTOR({source.elements // common})"),
+        ("widen", target.bits, f".WIDTH({common * bits}), .FACTOR({target.elements // common})"),
+    ]
+    converters = [c for c in conversion if not c[2].endswith(".FACTOR(1)")]
+    fifo = ("fifo", wider, f".WIDTH({wider}), .DEPTH({link.depth})")
+    stages = []
+    before = (f"{start}_TDATA[{source.bits - 1}:0]", f"{start}_TVALID", f"{start}_TREADY")
+    for kind, width, parameters in [fifo, *converters] if source.bits >= target.bits else [*converters, fifo]:
+        last = f"{label}_{kind}"
+        stages.append(_stage(f"stream_{kind}", last, width, parameters, before))
+        before = (f"{last}_dat", f"{last}_vld", f"{last}_rdy")
     padding = target.padded_bits - target.bits
     data = f"{{{padding}'h0, {last}_dat}}" if padding else f"{last}_dat"
     stages.append(

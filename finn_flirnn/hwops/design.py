@@ -7,19 +7,18 @@ as the nodes state by FINN's rule, the graph's inputs and outputs are the module
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from onnx import AttributeProto, NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
-from finn_flirnn.codegen import Instance, Link, RtlModule, stitch
+from finn_flirnn.codegen import Instance, Link, RtlModule, StreamPort, stitch
 from finn_flirnn.hwops.generated_rtl import GeneratedRtl
+from finn_flirnn.hwops.stream_op import LEAST_DEPTH
 
-LEAST_DEPTH = 2
-"""Of a FIFO between two nodes; FINN itself makes none of this depth, as its layers hold as much."""
 _OF_THE_INSTANCE = {"layer", "inFIFODepths", "outFIFODepths", "code_gen_dir_ipgen", "ipgen_path", "ip_path"}
 _OF_THE_INSTANCE |= {"gen_top_module", "rtl_sources", "rtl_data", "exec_mode", "partition_id"}
 """Attributes that do not change what a node's module is."""
@@ -62,9 +61,8 @@ def emit_design(model: ModelWrapper, folder: Path, top: str) -> Design:
     folder.mkdir(parents=True, exist_ok=True)
     layers: list[Layer] = []
     made: dict[bytes, RtlModule] = {}
-    sources: dict[str, tuple[str, str]] = {}
-    targets: dict[str, tuple[str, str]] = {}
-    depths: dict[str, int] = {}
+    sources: dict[str, _End] = {}
+    targets: dict[str, _End] = {}
     for node in model.graph.node:
         name, op = layer_name(node), getCustomOp(node)
         if not isinstance(op, GeneratedRtl):
@@ -73,15 +71,14 @@ def emit_design(model: ModelWrapper, folder: Path, top: str) -> Design:
         if kind not in made:
             made[kind] = op.emit(folder, name)
         layers.append(Layer(name, op, made[kind]))
-        for index, (tensor, depth) in enumerate(_with_depths(node, op, "input")):
+        for tensor, end in _ends(node.input, made[kind].inputs, name, op.get_nodeattr("inFIFODepths")):
             if tensor in targets:
-                raise ValueError(f"{tensor} goes to {targets[tensor][0]} and to {name}; put a Fork between")
-            targets[tensor] = (name, f"in{index}_V")
-            depths[tensor] = max(depths.get(tensor, LEAST_DEPTH), depth)
-        for index, (tensor, depth) in enumerate(_with_depths(node, op, "output")):
-            sources[tensor] = (name, f"out{index}_V")
-            depths[tensor] = max(depths.get(tensor, LEAST_DEPTH), depth)
-    links = [Link(source, targets[name], depths[name]) for name, source in sources.items() if name in targets]
+                raise ValueError(
+                    f"{tensor} goes to {targets[tensor].key[0]} and to {name}; put a Fork between"
+                )
+            targets[tensor] = end
+        sources.update(_ends(node.output, made[kind].outputs, name, op.get_nodeattr("outFIFODepths")))
+    links = [_link(source, targets[name]) for name, source in sources.items() if name in targets]
     borders = [[value.name for value in values] for values in (model.graph.input, model.graph.output)]
     for names, ends, side in zip(borders, (targets, sources), ("read", "made"), strict=True):
         for name in names:
@@ -92,18 +89,37 @@ def emit_design(model: ModelWrapper, folder: Path, top: str) -> Design:
         top,
         [Instance(layer.name, layer.module) for layer in layers],
         links,
-        inputs=[targets[name] for name in borders[0]],
-        outputs=[sources[name] for name in borders[1]],
+        inputs=[targets[name].key for name in borders[0]],
+        outputs=[sources[name].key for name in borders[1]],
     )
     return Design(tuple(layers), tuple(links), module)
 
 
-def _with_depths(node: NodeProto, op: Any, side: str) -> list[tuple[str, int]]:
-    """The tensors on one side of a node and the FIFO depth that it states for each."""
-    tensors = list(node.input if side == "input" else node.output)
-    depths = list(op.get_nodeattr("inFIFODepths" if side == "input" else "outFIFODepths"))
+@dataclass(frozen=True)
+class _End:
+    """An end of a tensor: instance and port, codes a transfer, and the codes that it wants to wait there."""
+
+    key: tuple[str, str]
+    elements: int
+    codes: int
+
+
+def _ends(
+    tensors: Sequence[str], ports: Sequence[StreamPort], name: str, depths: Sequence[int]
+) -> list[tuple[str, _End]]:
+    """The tensors on one side of a node with their ends."""
     # as FINN does: the last depth stands for all that follow
-    return [(tensor, depths[min(i, len(depths) - 1)]) for i, tensor in enumerate(tensors)]
+    stated = [depths[min(i, len(depths) - 1)] for i in range(len(ports))]
+    return [
+        (tensor, _End((name, port.name), port.elements, depth * port.elements))
+        for tensor, port, depth in zip(tensors, ports, stated, strict=True)
+    ]
+
+
+def _link(source: _End, target: _End) -> Link:
+    """One FIFO, on the wider side, for what both ends want."""
+    codes, elements = max(source.codes, target.codes), max(source.elements, target.elements)
+    return Link(source.key, target.key, max(LEAST_DEPTH, -(-codes // elements)))
 
 
 def _kind(node: NodeProto) -> bytes:

@@ -17,13 +17,15 @@ from finn_flirnn.hwops.gru import GRU
 from finn_flirnn.hwops.gru_rtl import GRU_rtl
 from finn_flirnn.hwops.lane_transposer import LaneTransposer
 from finn_flirnn.hwops.lane_transposer_rtl import LaneTransposer_rtl
+from finn_flirnn.hwops.routing import Collect, Deal, Fork, LastStep
+from finn_flirnn.hwops.routing_rtl import Collect_rtl, Deal_rtl, Fork_rtl, LastStep_rtl
 
 DOMAIN = fpgadataflow.__name__
 """ONNX domain of the abstract ops."""
 RTL_DOMAIN = rtl.__name__
 """ONNX domain of the ops in RTL."""
-OPS = (GRU, DenseHead, LaneTransposer)
-RTL_OPS = (GRU_rtl, DenseHead_rtl, LaneTransposer_rtl)
+OPS = (GRU, DenseHead, LaneTransposer, Deal, Collect, Fork, LastStep)
+RTL_OPS = (GRU_rtl, DenseHead_rtl, LaneTransposer_rtl, Deal_rtl, Collect_rtl, Fork_rtl, LastStep_rtl)
 
 
 def register() -> None:

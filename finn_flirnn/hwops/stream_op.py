@@ -20,9 +20,14 @@ from finn_flirnn.codegen import Multiplier, Resources
 from finn_flirnn.numerics import Codes, Format
 
 if TYPE_CHECKING:
+    from onnx import NodeProto
     from qonnx.core.modelwrapper import ModelWrapper
 
 AttributeTypes = dict[str, Any]
+LEAST_DEPTH = 2
+"""Of a FIFO between two nodes; FINN makes none of this depth, as its layers hold as much."""
+GREATEST_STEP_DEPTH = 256
+"""Of a FIFO that only evens out rhythms; beyond this FINN's FIFO takes block RAM."""
 MAX_STREAM_BITS = 24
 """FINN keeps the integers of a stream in float32, which is exact up to this many bits."""
 
@@ -122,6 +127,29 @@ class StreamOp(HWCustomOp):  # type: ignore[misc]
     def int_attribute(self, name: str) -> int:
         """An integer attribute of the node."""
         return int(self.get_nodeattr(name))
+
+    @property
+    def lanes(self) -> int:
+        """Pixels C of a group."""
+        return self.int_attribute("lanes")
+
+    def stream_depths(self) -> tuple[list[int], list[int]]:
+        """Least depths of the FIFOs on its inputs and outputs, in transfers of the op's own.
+
+        A layer's output holds what all lanes of one time step send, so that neither end waits for the
+        other's rhythm within a step.
+        """
+        outputs = []
+        for stream in self.output_streams():
+            *_, lanes, transfers, _ = stream.folded_shape
+            outputs.append(min(max(lanes * transfers, LEAST_DEPTH), GREATEST_STEP_DEPTH))
+        return [LEAST_DEPTH] * len(self.input_streams()), outputs
+
+    def make_shape_compatible_op(self, model: ModelWrapper) -> NodeProto:
+        """A node of standard ops with the same output shapes. All outputs of an op of ours have one shape."""
+        node = super().make_shape_compatible_op(model)
+        node.output[:] = self.onnx_node.output
+        return node
 
     # what FINN asks
 

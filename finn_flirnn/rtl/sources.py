@@ -17,8 +17,9 @@ ports for synthesis, which takes each as a black box."""
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("successor", "round_counter"),
     ("delay", "credits", "stream_fifo", "stream_widen", "stream_narrow", "round_saturate", "adder_tree",
-     "transpose_buffer", "memory_bank", "bank_select"),
-    ("dot", "dot_pair", "pipeline_out", "gru_join", "gru_hold", "gru_blend"),
+     "transpose_buffer", "memory_bank", "bank_select", "stream_turns"),
+    ("dot", "dot_pair", "pipeline_out", "gru_join", "gru_hold", "gru_blend", "stream_deal", "stream_collect",
+     "stream_fork", "stream_last"),
     ("matrix_vector", "banked_fifo", "gru_source", "gru_park", "gru_unit_after", "gru_unit_reset",
      "gru_unit_candidate"),
     ("state_fifo",),
