@@ -14,7 +14,13 @@ from finn_flirnn.hwops.stream_op import Stream
 from finn_flirnn.transforms.conversion_error import ConversionError, label
 from finn_flirnn.transforms.folding import layer_name
 from finn_flirnn.transforms.graph_edit import HARDWARE_DOMAIN
-from finn_flirnn.transforms.routing_nodes import annotate, elements_in_time, routing_node, tensor_attributes
+from finn_flirnn.transforms.routing_nodes import (
+    annotate,
+    elements_in_time,
+    has_split_lanes,
+    routing_node,
+    tensor_attributes,
+)
 
 
 class ReplicatePipeline(Transformation):  # type: ignore[misc]
@@ -44,9 +50,10 @@ class ReplicatePipeline(Transformation):  # type: ignore[misc]
         if self.copies == 1:
             return model, False
         for node in layers:
-            if getCustomOp(node).get_nodeattr_types().get("groups") and getCustomOp(node).get_nodeattr("groups") > 1:
+            if has_split_lanes(getCustomOp(node)):
                 raise ConversionError(
-                    label(node), "its groups change their lanes; copy the pipeline before SplitLanes, or do not"
+                    label(node),
+                    "its groups change their lanes; copy the pipeline before SplitLanes, or do not",
                 )
             lanes = getCustomOp(node).lanes
             if lanes % self.copies:

@@ -13,7 +13,7 @@ from qonnx.custom_op.registry import getCustomOp
 
 from finn_flirnn.codegen.types import divisors
 from finn_flirnn.hwops.attributes import format_to_text
-from finn_flirnn.hwops.stream_op import Stream
+from finn_flirnn.hwops.stream_op import Stream, StreamOp
 
 
 def routing_node(
@@ -57,3 +57,9 @@ def annotate(model: ModelWrapper, node: NodeProto) -> None:
         if name not in {value.name for value in model.graph.output}:
             model.set_tensor_shape(name, list(stream.shape), TensorProto.FLOAT)
         model.set_tensor_datatype(name, stream.datatype)
+
+
+def has_split_lanes(op: StreamOp) -> bool:
+    """Whether an op works, after SplitLanes, on another number of lanes than its neighbours."""
+    values = [op.get_nodeattr(name) for name in ("groups", "out_lanes") if name in op.get_nodeattr_types()]
+    return any(value > 1 for value in values)

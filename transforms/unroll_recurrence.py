@@ -13,7 +13,13 @@ from qonnx.transformation.base import Transformation
 from finn_flirnn.codegen.types import divisors
 from finn_flirnn.transforms.conversion_error import ConversionError, label
 from finn_flirnn.transforms.folding import layer_name
-from finn_flirnn.transforms.routing_nodes import annotate, elements_in_time, routing_node, tensor_attributes
+from finn_flirnn.transforms.routing_nodes import (
+    annotate,
+    elements_in_time,
+    has_split_lanes,
+    routing_node,
+    tensor_attributes,
+)
 
 
 class UnrollRecurrence(Transformation):  # type: ignore[misc]
@@ -48,9 +54,10 @@ class UnrollRecurrence(Transformation):  # type: ignore[misc]
             raise ValueError(f"no GRU is named {', '.join(unknown)}; choose from {list(layers)}")
         for name, factor in factors.items():
             op = getCustomOp(layers[name])
-            if op.groups > 1 or op.out_lanes != op.lanes:
+            if has_split_lanes(op):
                 raise ConversionError(
-                    label(layers[name]), "its groups change their lanes; unroll it before SplitLanes, or do not"
+                    label(layers[name]),
+                    "its groups change their lanes; unroll it before SplitLanes, or do not",
                 )
             steps = op.steps
             if factor < 1 or steps % factor:
