@@ -24,7 +24,7 @@ class SetRecurrentFolding(Transformation):  # type: ignore[misc]
 
     folding: layer name -> {"PE": ..., "SIMD": ..., "InputSIMD": ...}; a value left out is 1. A layer's
     name is the name of its node; it is kept as attribute "layer", since FINN renames the nodes later.
-    multiplier: the device's; it decides how products are packed.
+    multiplier: the device's; it decides how products are packed. LaneTransposers follow their neighbours.
     Raises ValueError with all problems at once: a layer without folding, a folding without layer, a key
     that the layer does not have, a value that does not divide what it folds.
     """
@@ -52,6 +52,8 @@ class SetRecurrentFolding(Transformation):  # type: ignore[misc]
             op.set_nodeattr("multiplier", self.multiplier.name)
             for key in _folded(op):
                 op.set_nodeattr(key, self.folding[name].get(key, 1))
+        for node in model.get_nodes_by_op_type("LaneTransposer"):
+            _follow(model, node)
         return model, False
 
 
@@ -63,6 +65,16 @@ def is_recurrent_layer(node: Any) -> bool:
 def layer_name(node: Any) -> str:
     """The name of a layer as in the imported model."""
     return getCustomOp(node).get_nodeattr("layer") or str(node.name)
+
+
+def _follow(model: ModelWrapper, node: Any) -> None:
+    """Let a transposer take and give as many codes a transfer as the layer beside it."""
+    behind, before = model.find_consumer(node.output[0]), model.find_producer(node.input[0])
+    if behind is not None and is_recurrent_layer(behind):
+        elements = getCustomOp(behind).get_folded_input_shape()[-1]
+    else:
+        elements = getCustomOp(before).get_folded_output_shape()[-1]
+    getCustomOp(node).set_nodeattr("PE", int(elements))
 
 
 def _folded(op: Any) -> dict[str, tuple[int, str]]:

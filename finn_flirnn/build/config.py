@@ -17,12 +17,16 @@ from finn_flirnn.build.errors import BuildError, ConfigError, Problem, UsageErro
 from finn_flirnn.build.files import sha256_of_value
 from finn_flirnn.build.folding_request import FoldingChooser, FoldingRequest, request_problems, take_request
 from finn_flirnn.build.schema import UNKNOWN, one_of, problems_of, read_json, setting, whole
-from finn_flirnn.codegen.types import DenseFolding, GruFolding, divisors
+from finn_flirnn.build.stream_lanes import lanes_problems, take_lanes
+from finn_flirnn.codegen.types import DenseFolding, GruFolding, RamStyle, divisors
+from finn_flirnn.driver.order import GATES, GROUPS, ORDERS, StreamOrder
 from finn_flirnn.physics.presets import PRESETS
 
 CONFIG_FOLDER = Path(__file__).resolve().parents[2] / "build_configs"
 SEEDS = (0, 2**32 - 1)
 FAMILIES = ("xc7", "xcup")
+SIMULATED_FRAME = 64
+"""Pixels of a frame in simulation; a camera's frame of 256 x 256 takes over 100 million cycles."""
 
 
 class Flow(StrEnum):
@@ -109,7 +113,11 @@ SizesOf = Callable[[str], ModelSizes]
 
 @dataclass(frozen=True)
 class BuildConfig(DataClassDictMixin):
-    """One build. ``model`` may be left out if the command names a model file."""
+    """One build. ``model`` may be left out if the command names a model file.
+
+    lanes: pixels that travel as a group (as a frame, in the order of gates). decoder_lanes: pixels of a
+    group behind the encoder, 0 for as many; in a file, "lanes": {"encoder": n, "decoder": m}.
+    """
 
     folding: Folding
     name: str = setting(
@@ -119,6 +127,8 @@ class BuildConfig(DataClassDictMixin):
     board: str = one_of(tuple(BOARDS))
     clock_mhz: float = setting("a number from 1 to 1000 (MHz)", lambda v: 1 <= v <= 1000)
     lanes: int = whole(1, 1 << 20)
+    decoder_lanes: int = whole(0, 1 << 20, 0)
+    order: str = one_of(ORDERS, GROUPS)
     model: ModelSource = field(default=ModelSource(""))
     flow: Flow = one_of(tuple(Flow), Flow.AUTO)
     verification: Verification = field(default=Verification())
@@ -142,10 +152,25 @@ class BuildConfig(DataClassDictMixin):
 
     def gru_folding(self, layer: str) -> GruFolding:
         """Folding of "encoder" or "decoder"."""
+        style = RamStyle.AUTO if self.target.uram else RamStyle.BLOCK
         if layer == "encoder":
             e = self.folding.encoder
-            return GruFolding(e.pe, e.simd, e.input_simd, self.lanes)
-        return GruFolding(self.folding.decoder.pe, self.folding.decoder.simd, 1, self.lanes)
+            return GruFolding(e.pe, e.simd, e.input_simd, self.lanes, style, park=self.order == GATES)
+        d = self.folding.decoder
+        return GruFolding(d.pe, d.simd, 1, self.decoder_lanes or self.lanes, style)
+
+    @property
+    def simulated_lanes(self) -> int:
+        """``lanes`` in simulation: of a camera's frame a part, at least SIMULATED_FRAME pixels."""
+        if self.order != GATES or self.lanes <= SIMULATED_FRAME:
+            return self.lanes
+        lanes = self.decoder_lanes or self.lanes
+        return -(-SIMULATED_FRAME // lanes) * lanes
+
+    def stream_order(self, partial: bool = False) -> StreamOrder:
+        """The order of pixels on the streams of the simulated design. partial: as in StreamOrder."""
+        lanes = self.simulated_lanes
+        return StreamOrder(self.order, lanes, self.decoder_lanes or lanes, partial)
 
     @property
     def head_folding(self) -> DenseFolding:
@@ -190,11 +215,13 @@ def load_config(
     """
     tree = read_json(path)
     request = take_request(tree)
-    problems = problems_of(BuildConfig, tree)
+    problems = take_lanes(tree) + problems_of(BuildConfig, tree)
     if request:
         problems = [p for p in problems if p.path not in ("folding", "lanes") or p.found != "missing"]
         problems += request_problems(request, tree)
     bad = {p.path for p in problems if not p.found.startswith(UNKNOWN)}
+    if not bad & {"lanes", "decoder_lanes", "order"}:
+        problems += lanes_problems(tree)
     if model is None and "model" not in tree:
         problems.append(Problem("model", "missing", '{"checkpoint": name or path}, or --model FILE.onnx'))
     elif sizes is not None and (model is not None or not bad & {"model", "model.checkpoint"}):

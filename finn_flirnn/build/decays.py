@@ -27,7 +27,7 @@ class Stimulus:
 
 def simulated_pixels(config: BuildConfig) -> int:
     """How many pixels run through the simulated hardware: enough, too, to tell its steady rate."""
-    return max(config.verification.rtl_pixels, FEWEST_GROUPS * config.lanes)
+    return max(config.verification.rtl_pixels, FEWEST_GROUPS * config.simulated_lanes)
 
 
 def judged_decays(config: BuildConfig, input_format: Format) -> Stimulus:

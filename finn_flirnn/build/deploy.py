@@ -22,6 +22,7 @@ import finn_flirnn
 from finn_flirnn.build.files import hashes_below, sha256_of, sha256_of_value
 from finn_flirnn.codegen.types import RtlModule, StreamPort
 from finn_flirnn.driver.metadata import FILE_NAME, SCHEMA, AcceleratorMetadata, Condition
+from finn_flirnn.driver.order import GROUPS
 from finn_flirnn.driver.packing import Stream, smallest_integer
 from finn_flirnn.driver.validate import EXAMPLE_INPUT, EXPECTED_OUTPUT
 from finn_flirnn.numerics import Seq2SeqNetwork
@@ -56,7 +57,8 @@ ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 class DeploymentSpec:
     """What a deployment package says of its build beside network and hardware.
 
-    name, board, clock_mhz, lanes: of the configuration. model_sha256: hash of the QONNX model.
+    name, board, clock_mhz, lanes, order: of the configuration. output_lanes: pixels of a group that comes
+    back, 0 for as many as are sent. model_sha256: hash of the QONNX model.
     pixels_per_s: predicted throughput. output_names: one for each output of the head.
     gate_step_ns: time from gate to gate. dark_gates: the preprocessing subtracts their mean.
     conditions: what the model was trained for, for people to read.
@@ -72,6 +74,8 @@ class DeploymentSpec:
     gate_step_ns: float
     conditions: dict[str, Condition]
     dark_gates: int = DARK_GATES
+    order: str = GROUPS
+    output_lanes: int = 0
 
 
 def build_identifier(module: RtlModule) -> str:
@@ -204,6 +208,10 @@ def _metadata(
         conditions=spec.conditions,
         bitfile=bitfile,
         files={},
+        order=spec.order,
+        output_lanes=spec.output_lanes,
+        # FINN's shell, which a bitfile holds, marks no ends: there the driver fills up the last group
+        partial_groups=bitfile is None and module.inputs[0].last,
     )
 
 

@@ -12,6 +12,7 @@ from finn_flirnn.build.finn_result import FinnFlowResult, SkippedStep, connectio
 from finn_flirnn.build.finn_runner import run_builder
 from finn_flirnn.build.finn_steps import FlowSettings
 from finn_flirnn.build.toolchain import prepare_finn
+from finn_flirnn.driver.order import GROUPS
 
 OURS = "finn_flirnn.build.finn_steps"
 DEPTHS_STEP = f"{OURS}.step_set_stream_depths"
@@ -48,12 +49,16 @@ def run_finn_flow(
     folding: Mapping[str, Mapping[str, int]],
     lanes: int,
     vivado: bool,
+    decoder_lanes: int = 0,
+    order: str = GROUPS,
+    ram_style: str = "auto",
 ) -> FinnFlowResult:
     """Run FINN's builder on an exported model.
 
     qonnx_path: QONNX with the recurrence as Scans. board: a board by FINN's name. folding: layer name ->
     {"PE", "SIMD", "InputSIMD"}. lanes: pixels C that travel together. vivado: go on to the bitfile if
-    Vivado is there.
+    Vivado is there. decoder_lanes: behind the encoder, 0 for as many. order: of the data (driver/order.py).
+    ram_style: where states lie (GruFolding).
 
     Writes output_dir/model/<number>_<step>.onnx after every step, and FINN's own files below
     output_dir/finn. Raises FinnFlowError if a step fails, ValueError for a board that FINN does not know.
@@ -63,7 +68,8 @@ def run_finn_flow(
     reason = tools.missing_for_bitstream if vivado else NOT_ASKED_FOR
     steps = [*OPEN_STEPS, *(() if reason else VIVADO_STEPS)]
     settings_file = finn_dir / "settings.json"
-    FlowSettings(lanes, {name: dict(values) for name, values in folding.items()}).write(settings_file)
+    folded = {name: dict(values) for name, values in folding.items()}
+    FlowSettings(lanes, folded, decoder_lanes, order, ram_style).write(settings_file)
     config = _configuration(finn_dir, settings_file, board, clock_ns, steps)
     run_builder(qonnx_path.resolve(), config)
     return _result(finn_dir, output_dir / "model", steps, reason)

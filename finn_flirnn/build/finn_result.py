@@ -23,7 +23,7 @@ class LayerReport:
     name: str
     node: str
     op_type: str
-    folding: GruFolding | DenseFolding
+    folding: GruFolding | DenseFolding | None
     exp_cycles: int
     resources: Resources
     module: RtlModule

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from finn_flirnn.build.files import read_json_file, write_json
+from finn_flirnn.driver.order import GATES, GROUPS, PIXELS
 
 EDGE_FIFO_DEPTH = 32
 """Transfers buffered at the accelerator's borders: what one shift register per bit holds."""
@@ -19,10 +20,14 @@ EDGE_FIFO_DEPTH = 32
 
 @dataclass(frozen=True)
 class FlowSettings:
-    """What our steps must know: lanes C and the folding of each layer."""
+    """What our steps must know: lanes C, the folding of each layer, lanes behind the encoder (0: C), the
+    order of the data, where states lie."""
 
     lanes: int
     folding: dict[str, dict[str, int]]
+    decoder_lanes: int = 0
+    order: str = GROUPS
+    ram_style: str = "auto"
 
     def write(self, path: Path) -> None:
         """Write the settings for ``of``."""
@@ -35,22 +40,40 @@ class FlowSettings:
 
 
 def step_infer_recurrent(model: Any, config: Any) -> Any:
-    """QONNX with Scans -> GRU and DenseHead for groups of C lanes, between nodes that stay on the host."""
-    from finn_flirnn.transforms.convert import convert_to_hardware
+    """QONNX with Scans -> GRU and DenseHead for groups of C lanes, between nodes that stay on the host.
 
-    return convert_to_hardware(model, FlowSettings.of(config).lanes)
+    In the order of pixels the host's Transposes become hardware; in that of gates the states of a frame
+    wait in the encoder until the layers behind it, of fewer lanes, take them.
+    """
+    from finn_flirnn.transforms.convert import convert_to_hardware
+    from finn_flirnn.transforms.infer_transposers import InferTransposers
+    from finn_flirnn.transforms.park_states import ParkStates
+    from finn_flirnn.transforms.split_lanes import SplitLanes
+
+    settings = FlowSettings.of(config)
+    model = convert_to_hardware(model, settings.lanes)
+    if settings.decoder_lanes:
+        model = model.transform(SplitLanes(settings.decoder_lanes))
+    if settings.order == PIXELS:
+        model = model.transform(InferTransposers())
+    return model.transform(ParkStates()) if settings.order == GATES else model
 
 
 def step_set_recurrent_folding(model: Any, config: Any) -> Any:
     """Set the folding of every layer, and the multiplier of the board's device."""
     from finn.util.basic import part_map
+    from qonnx.custom_op.registry import getCustomOp
 
     from finn_flirnn.codegen import Multiplier
     from finn_flirnn.transforms.folding import SetRecurrentFolding
 
     is_7_series = part_map[config.board].startswith("xc7")
     multiplier = Multiplier.DSP48E1 if is_7_series else Multiplier.DSP48E2
-    return model.transform(SetRecurrentFolding(FlowSettings.of(config).folding, multiplier))
+    settings = FlowSettings.of(config)
+    model = model.transform(SetRecurrentFolding(settings.folding, multiplier))
+    for node in model.get_nodes_by_op_type("GRU"):
+        getCustomOp(node).set_nodeattr("ram_style", settings.ram_style)
+    return model
 
 
 def step_set_stream_depths(model: Any, config: Any) -> Any:

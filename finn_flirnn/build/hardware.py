@@ -20,15 +20,28 @@ if TYPE_CHECKING:  # these import FINN, which prepare_finn must come before
 TOP = "finn_flirnn_top"
 
 
-def emit_hardware(context: BuildContext, folder: Path) -> Design:
-    """Write the hardware of a build's converted graph into a folder, the top module called TOP."""
+def emit_hardware(
+    context: BuildContext, folder: Path, *, frame: int | None = None, partial: bool = False
+) -> Design:
+    """Write the hardware of a build's converted graph into a folder, the top module called TOP.
+
+    frame: pixels of a frame, instead of the configuration's. partial: in the order of pixels, a transfer
+    may end within a group.
+    """
     prepare_finn(context.output / STAGING / "finn")
     from qonnx.core.modelwrapper import ModelWrapper
 
     from finn_flirnn.hwops.design import emit_design
+    from finn_flirnn.transforms.end_anywhere import EndAnywhere
+    from finn_flirnn.transforms.set_frame import SetFrame
 
     found = read_json_file(context.output / PARTS / "finn.json")
-    return emit_design(ModelWrapper(str(context.output / found["hardware"])), folder, TOP)
+    model = ModelWrapper(str(context.output / found["hardware"]))
+    if frame is not None and frame != context.config.lanes:
+        model = model.transform(SetFrame(frame))
+    if partial:
+        model = model.transform(EndAnywhere())
+    return emit_design(model, folder, TOP)
 
 
 def mac_efficiency(design: Design, group_cycles: float) -> float:
@@ -38,7 +51,7 @@ def mac_efficiency(design: Design, group_cycles: float) -> float:
     """
     useful = possible = 0
     for op in (layer.op for layer in design.layers if layer.op.onnx_node.op_type.startswith("GRU")):
-        useful += op.layer.macs_per_step * op.steps * op.folding.lanes
+        useful += op.layer.macs_per_step * op.steps * op.folding.lanes * op.groups
         possible += products_a_cycle(op.layer, op.folding)
     return useful / (possible * group_cycles)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from finn_flirnn.driver.packing import from_groups, to_groups
+from finn_flirnn.driver.order import StreamOrder
+from finn_flirnn.driver.packing import to_groups
 from finn_flirnn.numerics import Codes, Format, Seq2SeqNetwork
 from finn_flirnn.sim import VerilatedModel, simulate
 
@@ -58,10 +59,12 @@ def run_trial(model: VerilatedModel, trial: Trial, pauses: bool, seed: int) -> O
     """
     inputs, outputs = model.module.inputs, model.module.outputs
     transfers = {p.name: e.size // p.elements for p, e in zip(outputs, trial.expected, strict=True)}
+    sent = {p.name: g.reshape(-1, p.elements) for p, g in zip(inputs, trial.given, strict=True)}
     result = simulate(
         model,
-        {p.name: g.reshape(-1, p.elements) for p, g in zip(inputs, trial.given, strict=True)},
+        sent,
         transfers,
+        ends={p.name: np.arange(len(sent[p.name])) == len(sent[p.name]) - 1 for p in inputs if p.last},
         stalls=STALLS if pauses else 0.0,
         seed=seed,
     )
@@ -71,15 +74,17 @@ def run_trial(model: VerilatedModel, trial: Trial, pauses: bool, seed: int) -> O
     first = outputs[0].name
     steady = 0.0 if pauses else result.steady_cycles(first, transfers[first] // trial.groups, skip=2)
     mismatches = sum(int(np.count_nonzero(g != e)) for g, e in zip(given, trial.expected, strict=True))
+    for ends in result.ends.values():  # TLAST belongs to the last transfer alone
+        mismatches += int(np.count_nonzero(ends[:-1])) + int(not ends[-1])
     codes = sum(g.size for g in given)
     return Outcome(codes, mismatches, given, steady, result.first_cycle(first) + 1)
 
 
-def network_trial(network: Seq2SeqNetwork, codes: Codes, lanes: int) -> Trial:
-    """The stitched design on pixels (pixels, T, I)."""
-    groups = to_groups(codes, lanes)
-    pixels = from_groups(groups, groups.shape[0] * lanes)  # a last group is filled up with zeros
-    return Trial(len(codes), len(groups), (groups,), (to_groups(network.run(pixels), lanes),))
+def network_trial(network: Seq2SeqNetwork, codes: Codes, order: StreamOrder) -> Trial:
+    """The stitched design on pixels (pixels, T, I), as they travel."""
+    filling = np.zeros((order.travelling(len(codes)) - len(codes), *codes.shape[1:]), dtype=codes.dtype)
+    expected = order.answer(network.run(np.concatenate([codes, filling])))
+    return Trial(len(codes), -(-len(codes) // order.lanes), (order.send(codes),), (expected,))
 
 
 def layer_trial(op: StreamOp, codes: Codes, fmt: Format, lanes: int, seed: int = 1) -> Trial:
@@ -90,7 +95,10 @@ def layer_trial(op: StreamOp, codes: Codes, fmt: Format, lanes: int, seed: int =
         groups
         if (stream.shape[1:], stream.format) == (groups.shape[1:], fmt)
         else rng.integers(
-            stream.format.min_code, stream.format.max_code, (len(groups), *stream.shape[1:]), endpoint=True
+            stream.format.min_code,
+            stream.format.max_code,
+            (len(groups) * stream.shape[0], *stream.shape[1:]),
+            endpoint=True,
         )
         for stream in op.input_streams()
     )

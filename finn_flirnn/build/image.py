@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
+from finn_flirnn.build.config import BuildConfig
 from finn_flirnn.build.errors import MismatchError, UsageError
 from finn_flirnn.build.files import publish, read_json_file, write_json
 from finn_flirnn.build.hardware_check import first_difference, network_trial, run_trial
@@ -139,9 +140,15 @@ def _simulate(
     """Pixels spread over the image, through the build's own hardware."""
     chosen = np.linspace(0, len(codes) - 1, min(pixels, len(codes))).astype(int)
     progress.say(f"simulated hardware: {len(chosen)} pixels")
-    model = build_model(load_module(build / "rtl"))
-    lanes = int(read_json_file(build / MANIFEST)["config"]["lanes"])
-    trial = network_trial(network, codes[chosen], lanes)
+    config = BuildConfig.from_dict(read_json_file(build / MANIFEST)["config"])
+    if config.simulated_lanes != config.lanes:
+        raise UsageError(
+            f"--rtl: the build's frames of {config.lanes} pixels are too large to simulate; leave it out, "
+            "or give the build of another order of data"
+        )
+    top = load_module(build / "rtl")
+    model = build_model(top)
+    trial = network_trial(network, codes[chosen], config.stream_order(partial=top.inputs[0].last))
     outcome = run_trial(model, trial, pauses=True, seed=1)
     if outcome.mismatches:
         raise MismatchError(

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from finn_flirnn.build.deploy import build_identifier
 from finn_flirnn.build.errors import BuildError
 from finn_flirnn.build.rtl_files import load_module
@@ -38,11 +40,15 @@ class SimulatedBoard:
         Raises TimeoutError if it stands still, RuntimeError if it breaks the protocol.
         """
         sink = _raw(self._output)
+        given = _raw(self._input).unpack(data)
+        ends = np.zeros(len(given), dtype=bool)
+        ends[-1:] = True
         try:
             result = simulate(
                 self._model,
-                {self._input.name: _raw(self._input).unpack(data)},
+                {self._input.name: given},
                 {self._output.name: output_bytes // sink.transfer_bytes},
+                ends={self._input.name: ends} if self._input.last else {},
                 stalls=self._stalls,
             )
         except DeadlockError as error:

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from finn_flirnn.driver.device import DEFAULT_TIMEOUT_S, Device, open_device
 from finn_flirnn.driver.errors import ClosedError, WrongBuildError
 from finn_flirnn.driver.metadata import AcceleratorMetadata
-from finn_flirnn.driver.packing import from_groups, to_groups
 from finn_flirnn.numerics.fixed_point import Codes
 from finn_flirnn.physics.lifetimes import Lifetimes, lifetimes_from_sfd
 from finn_flirnn.physics.preprocess import check_counts, normalise
@@ -107,15 +106,14 @@ class Accelerator:
                 f"codes have shape {codes.shape}, expected (pixels, {meta.steps}, {meta.inputs}); "
                 "the accelerator is built for that many gates and features"
             )
-        groups = to_groups(codes, meta.lanes)
-        at_once = max(1, TRANSFER_BYTES // max(meta.group_input_bytes, meta.group_output_bytes))
+        groups_at_once = max(1, TRANSFER_BYTES // max(meta.group_input_bytes, meta.group_output_bytes))
+        at_once = groups_at_once * meta.lanes
         parts = [
-            self._transfer(device, groups[start : start + at_once])
-            for start in range(0, len(groups), at_once)
+            self._transfer(device, codes[start : start + at_once]) for start in range(0, len(codes), at_once)
         ]
         if not parts:
             return np.zeros((0, meta.steps, meta.outputs), dtype=np.int64)
-        return from_groups(np.concatenate(parts), len(codes))
+        return np.concatenate(parts)
 
     def close(self) -> None:
         """Close the device. May be called again."""
@@ -139,11 +137,12 @@ class Accelerator:
             raise ClosedError("the accelerator is closed; open it again")
         return self._device
 
-    def _transfer(self, device: Device, groups: Codes) -> Codes:
-        """(groups, T, lanes, inputs) -> (groups, T, lanes, outputs)."""
-        meta = self._metadata
-        data = device.transfer(meta.input_stream.pack(groups), len(groups) * meta.group_output_bytes)
-        return meta.output_stream.unpack(data).reshape(len(groups), meta.steps, meta.lanes, meta.outputs)
+    def _transfer(self, device: Device, codes: Codes) -> Codes:
+        """(pixels, T, inputs) -> (pixels, T, outputs)."""
+        meta, order = self._metadata, self._metadata.stream_order
+        size = meta.output_stream.bytes_of(order.travelling(len(codes)) * meta.steps * meta.outputs)
+        data = device.transfer(meta.input_stream.pack(order.send(codes)), size)
+        return order.receive(meta.output_stream.unpack(data), len(codes), meta.steps, meta.outputs)
 
     def _network_input(self, decays: npt.NDArray[Any], normalised: bool) -> npt.NDArray[Any]:
         """Decays as the network takes them: (pixels, T) in 0 to 1."""

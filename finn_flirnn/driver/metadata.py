@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from finn_flirnn.driver.errors import DeploymentError
+from finn_flirnn.driver.order import GROUPS, StreamOrder
 from finn_flirnn.driver.packing import Stream
 from finn_flirnn.numerics.fixed_point import Format
 
@@ -36,6 +37,8 @@ class AcceleratorMetadata:
     conditions: what the model was trained for (preset, lifetimes, IRF), for people to read.
     bitfile: its name in the package, None for a build without one.
     files: SHA-256 of the other files of the package, by their relative names.
+    order: in which pixels travel (driver/order.py); output_lanes: pixels of a group that comes back, 0 for
+    as many as are sent. partial_groups: a transfer may end within a group; the device marks its end.
     """
 
     schema: int
@@ -58,6 +61,9 @@ class AcceleratorMetadata:
     conditions: Mapping[str, Condition]
     bitfile: str | None
     files: Mapping[str, str]
+    order: str = GROUPS
+    output_lanes: int = 0
+    partial_groups: bool = False
 
     def __post_init__(self) -> None:
         problems = [
@@ -72,8 +78,17 @@ class AcceleratorMetadata:
         for features, stream in ((self.inputs, self.input_stream), (self.outputs, self.output_stream)):
             if features % stream.elements:
                 problems.append(f"{stream.elements} elements a transfer must divide {features} features")
+        try:
+            self.stream_order  # noqa: B018
+        except ValueError as error:
+            problems.append(str(error))
         if problems:
             raise DeploymentError("; ".join(problems))
+
+    @property
+    def stream_order(self) -> StreamOrder:
+        """The order in which pixels travel."""
+        return StreamOrder(self.order, self.lanes, self.output_lanes or self.lanes, self.partial_groups)
 
     @property
     def group_input_bytes(self) -> int:
@@ -141,7 +156,9 @@ def sha256_of(path: Path) -> str:
 
 _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("schema", "steps", "lanes", "inputs", "outputs", "dark_gates"), (int,)),
-    **dict.fromkeys(("name", "project_version", "build_id", "model_sha256", "board"), (str,)),
+    **dict.fromkeys(("name", "project_version", "build_id", "model_sha256", "board", "order"), (str,)),
+    "output_lanes": (int,),
+    "partial_groups": (bool,),
     **dict.fromkeys(("clock_mhz", "pixels_per_s", "gate_step_ns"), (int, float)),
     "bitfile": (str, type(None)),
     "output_names": (list,),
@@ -154,7 +171,7 @@ def _check_kinds(data: Mapping[str, Any]) -> None:
     wrong = [
         f"{key}={data[key]!r} must be {' or '.join(kind.__name__ for kind in kinds)}"
         for key, kinds in _KINDS.items()
-        if not isinstance(data[key], kinds) or isinstance(data[key], bool)
+        if not isinstance(data[key], kinds) or (isinstance(data[key], bool) and bool not in kinds)
     ]
     if wrong:
         raise DeploymentError(f"{FILE_NAME}: {'; '.join(wrong)}; copy the package again")

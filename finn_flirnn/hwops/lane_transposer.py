@@ -54,6 +54,11 @@ class LaneTransposer(StreamOp):
         return {**super().get_nodeattr_types(), **ours}
 
     @property
+    def folding(self) -> None:
+        """A transposer has no folding of its own: it follows the layer beside it."""
+        return None
+
+    @property
     def transposer(self) -> Transposer:
         """The transposer of this node. Raises ValueError if its attributes contradict each other."""
         return Transposer(

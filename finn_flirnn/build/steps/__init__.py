@@ -8,7 +8,7 @@ from typing import Any
 
 from finn_flirnn.build.pipeline import Step
 
-HARDWARE = ("board", "clock_mhz", "lanes", "folding")
+HARDWARE = ("board", "clock_mhz", "lanes", "decoder_lanes", "order", "folding")
 
 
 def _step(name: str, after: tuple[str, ...], settings: tuple[str, ...], purpose: str) -> Step:

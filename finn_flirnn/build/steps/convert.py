@@ -54,4 +54,7 @@ def run_flow(context: BuildContext, folder: Path, vivado: bool) -> FinnFlowResul
         },
         lanes=config.lanes,
         vivado=vivado,
+        decoder_lanes=config.decoder_lanes,
+        order=config.order,
+        ram_style=str(encoder.ram_style),
     )

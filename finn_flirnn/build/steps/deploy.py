@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from finn_flirnn.build.collect import PARTS, stage
 from finn_flirnn.build.context import BuildContext
 from finn_flirnn.build.decays import judged_decays
 from finn_flirnn.build.deploy import DeploymentSpec, assemble_deployment
 from finn_flirnn.build.errors import MismatchError
 from finn_flirnn.build.files import write_json
+from finn_flirnn.build.hardware import emit_hardware
+from finn_flirnn.build.pipeline import STAGING
 from finn_flirnn.build.rtl_files import load_module
-from finn_flirnn.build.simulated_board import open_board
+from finn_flirnn.build.simulated_board import SimulatedBoard
 from finn_flirnn.driver.accelerator import Accelerator
 from finn_flirnn.driver.simulated_device import SimulatedDevice
 from finn_flirnn.driver.validate import validate
@@ -38,18 +42,21 @@ def run(context: BuildContext) -> None:
         output_names=OUTPUT_NAMES,
         gate_step_ns=preset.gate_step_ns,
         conditions=context.source.conditions(preset),
+        order=config.order,
+        output_lanes=config.decoder_lanes,
     )
-    package = assemble_deployment(
-        context.staging,
-        spec,
-        network,
-        load_module(context.output / "rtl"),
-        judged.decays.counts[:EXAMPLES],
-        bitfile if bitfile.exists() else None,
-    )
-    with Accelerator.open(package, SimulatedDevice(open_board(context.output))) as accelerator:
-        result = validate(accelerator, package, "sim", EXAMPLES)
+    counts = judged.decays.counts[:EXAMPLES]
+    top, bits = load_module(context.output / "rtl"), bitfile if bitfile.exists() else None
+    package = assemble_deployment(context.staging, spec, network, top, counts, bits)
     what = "the deployed driver and example on the simulated design"
+    if config.simulated_lanes != config.lanes:
+        frame = config.simulated_lanes
+        scratch = context.output / STAGING / "frame"
+        top = emit_hardware(context, scratch, frame=frame).top
+        package = assemble_deployment(scratch, replace(spec, lanes=frame), network, top, counts)
+        what += f" with frames of {frame} pixels"
+    with Accelerator.open(package, SimulatedDevice(SimulatedBoard(top))) as accelerator:
+        result = validate(accelerator, package, "sim", EXAMPLES)
     compared = stage("driver", result.pixels, result.codes, result.mismatches, what=what)
     write_json(context.make(f"{PARTS}/verified_driver.json"), {"stages": [compared]})
     if result.mismatches:

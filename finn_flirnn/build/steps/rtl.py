@@ -9,6 +9,9 @@ from finn_flirnn.build.rtl_files import collect_sources
 
 
 def run(context: BuildContext) -> None:
-    """Write rtl/: sources, file list, module.json."""
+    """Write rtl/: sources, file list, module.json.
+
+    In the order of pixels the top's streams have TLAST, so that a transfer may end within a group.
+    """
     scratch = context.make("rtl")
-    collect_sources(emit_hardware(context, scratch).top, scratch)
+    collect_sources(emit_hardware(context, scratch, partial=True).top, scratch)

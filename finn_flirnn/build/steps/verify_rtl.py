@@ -20,7 +20,6 @@ from finn_flirnn.build.hardware_check import Trial, first_difference, layer_tria
 from finn_flirnn.build.pipeline import STAGING
 from finn_flirnn.build.rtl_files import load_module
 from finn_flirnn.codegen import RtlModule
-from finn_flirnn.driver.packing import from_groups
 from finn_flirnn.numerics import Codes
 from finn_flirnn.sim import build_model
 
@@ -54,14 +53,23 @@ def run(context: BuildContext) -> None:
     config, network = context.config, context.network
     pixels = simulated_pixels(config)
     judged = judged_decays(config, network.input_format).codes[:pixels]
-    design = emit_hardware(context, context.output / STAGING / "layers")
-    of_layer = partial(layer_trial, fmt=network.input_format, lanes=config.lanes)
+    lanes = config.simulated_lanes
+    design = emit_hardware(context, context.output / STAGING / "layers", frame=lanes)
+    of_layer = partial(layer_trial, fmt=network.input_format, lanes=lanes)
     layers = [
         _check(context, layer.name, layer.module, partial(of_layer, layer.op), judged)
         for layer in design.distinct_layers
     ]
-    top = load_module(context.output / "rtl")
-    whole = _check(context, "design", top, partial(network_trial, network, lanes=config.lanes), judged)
+    top = load_module(context.output / "rtl") if lanes == config.lanes else design.top
+    order, paused_order = config.stream_order(), config.stream_order(partial=top.inputs[0].last)
+    whole = _check(
+        context,
+        "design",
+        top,
+        partial(network_trial, network, order=order),
+        judged,
+        partial(network_trial, network, order=paused_order),
+    )
     stages = [
         stage(
             "layer_rtl",
@@ -76,12 +84,14 @@ def run(context: BuildContext) -> None:
             whole.sequences,
             whole.codes,
             whole.mismatches,
-            what="the whole design's hardware, with and without pauses",
+            what="the whole design's hardware, with and without pauses"
+            + (f", with frames of {lanes} pixels" if lanes != config.lanes else ""),
         ),
     ]
     write_json(context.make(f"{PARTS}/verified_rtl.json"), {"stages": stages})
-    np.savez_compressed(context.make(f"{PARTS}/rtl_codes.npz"), codes=from_groups(whole.outputs[0], pixels))
-    cycles = whole.group_cycles / config.lanes
+    found = order.receive(whole.outputs[0], pixels, network.steps, network.head.outputs)
+    np.savez_compressed(context.make(f"{PARTS}/rtl_codes.npz"), codes=found)
+    cycles = whole.group_cycles / lanes
     rtlsim = {
         "pixels": pixels,
         "cycles_per_pixel": cycles,
@@ -90,7 +100,7 @@ def run(context: BuildContext) -> None:
         "clock_mhz": config.clock_mhz,
         "pixels_per_s": config.clock_mhz * 1e6 / cycles,
         "layers": [
-            {"name": layer.name, "cycles_per_pixel": layer.group_cycles / config.lanes} for layer in layers
+            {"name": layer.name, "cycles_per_pixel": layer.group_cycles / lanes} for layer in layers
         ],
     }
     context.report("rtlsim", rtlsim)
@@ -100,17 +110,25 @@ def run(context: BuildContext) -> None:
 
 
 def _check(
-    context: BuildContext, name: str, module: RtlModule, trial_of: Callable[[Codes], Trial], judged: Codes
+    context: BuildContext,
+    name: str,
+    module: RtlModule,
+    trial_of: Callable[[Codes], Trial],
+    judged: Codes,
+    paused_trial_of: Callable[[Codes], Trial] | None = None,
 ) -> Checked:
-    """Run a module on the judged pixels without pauses, then on a few of them and on corners with pauses."""
+    """Run a module on the judged pixels without pauses, then on a few of them and on corners with pauses.
+
+    Those few end within a group, if the module takes that.
+    """
     config, fmt = context.config, context.network.input_format
     seed = config.verification.seed
     context.tell(f"{name}: compiling for simulation")
     model = build_model(module)
     context.tell(f"{name}: {len(judged)} pixels")
     corners = corner_codes(fmt, judged.shape[1], judged.shape[2], seed)
-    paused = np.concatenate([corners, judged[: PAUSED_GROUPS * config.lanes]])
-    trials = trial_of(judged), trial_of(paused)
+    paused = np.concatenate([corners, judged[: PAUSED_GROUPS * config.gru_folding("decoder").lanes + 1]])
+    trials = trial_of(judged), (paused_trial_of or trial_of)(paused)
     outcomes = [run_trial(model, t, pauses, seed) for t, pauses in zip(trials, (False, True), strict=True)]
     differing = [(o, t) for o, t in zip(outcomes, trials, strict=True) if o.mismatches]
     mismatches = sum(o.mismatches for o in outcomes)
