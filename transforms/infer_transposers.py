@@ -47,10 +47,10 @@ def _convert(model: ModelWrapper, node: NodeProto, direction: Direction, fmt: Fo
     pixels = node.input[0] if direction is Direction.GATHER else node.output[0]
     groups, lanes, steps, features = model.get_tensor_shape(pixels)
     transposer = Transposer(direction, steps, lanes, features, 1, fmt)
-    name = "gather" if direction is Direction.GATHER else "scatter"
+    name = str(direction)
     hardware = helper.make_node(
         "LaneTransposer", list(node.input), list(node.output), name=name, domain=HARDWARE_DOMAIN,
-        backend="fpgadataflow", groups=groups, **transposer_attributes(transposer),
+        backend="fpgadataflow", layer=name, groups=groups, **transposer_attributes(transposer),
     )  # fmt: skip
     position = model.get_node_index(node)
     model.graph.node.remove(node)

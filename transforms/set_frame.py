@@ -35,7 +35,7 @@ class SetFrame(Transformation):  # type: ignore[misc]
             elif op.int_attribute("groups") > 1:
                 lanes = op.int_attribute("lanes")
                 if self.pixels % lanes:
-                    raise ValueError(f"pixels={self.pixels} must be a multiple of the {lanes} lanes behind them")
+                    raise ValueError(f"pixels={self.pixels} must be a multiple of the {lanes} lanes behind")
                 op.set_nodeattr("groups", self.pixels // lanes)
             for name, shape in (
                 *((name, op.get_normal_input_shape(i)) for i, name in enumerate(node.input)),

@@ -115,6 +115,42 @@ def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
     assert [(p.path, p.found) for p in refused.value.problems] == [(key, "missing")]
 
 
+def test_a_frame_has_lanes_of_its_own(tmp_path: Path) -> None:
+    config = load(tmp_path, GOOD | {"order": "gates", "lanes": {"encoder": 4096, "decoder": 4}})
+    encoder, decoder = config.gru_folding("encoder"), config.gru_folding("decoder")
+    assert (encoder.lanes, encoder.park, decoder.lanes, decoder.park) == (4096, True, 4, False)
+    assert config.simulated_lanes == 64
+    assert config.stream_order().output_lanes == 4
+    whole = load(tmp_path, GOOD)
+    assert (whole.order, whole.simulated_lanes, whole.gru_folding("encoder").park) == ("groups", 4, False)
+
+
+@pytest.mark.parametrize(
+    ("values", "path", "words"),
+    [
+        ({"lanes": {"encoder": 35, "decoder": 4}, "order": "gates"}, "lanes.decoder", "1, 5, 7, 35"),
+        ({"lanes": {"encoder": 8, "decoder": 4}}, "lanes.decoder", "gates"),
+        ({"lanes": {"encoder": 8}, "order": "gates"}, "lanes.decoder", "missing"),
+        ({"lanes": {"encoder": 8, "decoder": 0}, "order": "gates"}, "lanes.decoder", "from 1"),
+        ({"decoder_lanes": 4}, "decoder_lanes", "unknown key"),
+        ({"order": "columns"}, "order", "pixels | groups | gates"),
+    ],
+)
+def test_lanes_and_order_that_do_not_fit_are_named(
+    tmp_path: Path, values: dict[str, Any], path: str, words: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(tmp_path, GOOD | values)
+    (problem,) = refused.value.problems
+    assert problem.path == path
+    assert words in str(refused.value)
+
+
+def test_boards_without_ultraram_keep_states_in_block_ram(tmp_path: Path) -> None:
+    assert load(tmp_path, GOOD | {"board": "Ultra96-V2"}).gru_folding("encoder").ram_style == "block"
+    assert load(tmp_path, GOOD).gru_folding("encoder").ram_style == "auto"
+
+
 def test_all_problems_are_told_together(tmp_path: Path) -> None:
     tree = changed("folding.encoder.pe", 7) | {"clock_mhz": 0, "board": "none", "lane": 4}
     del tree["lanes"]
