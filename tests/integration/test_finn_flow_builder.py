@@ -68,26 +68,54 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     return Made(graphs, network, model, folder / "out", run_finn_flow(model, folder / "out", **SETTINGS))
 
 
-def test_the_graph_after_every_step_computes_the_oracle(made: Made) -> None:
+def _check_every_stage(made: Made, result: FinnFlowResult, output: Path, lanes: int) -> None:
+    """Execute the graph after every step of the flow and compare it with the oracle."""
     from finn.core.onnx_exec import execute_onnx
     from finn.transformation.fpgadataflow.set_exec_mode import SetExecMode
     from finn.util.execution import execute_parent
     from qonnx.core.modelwrapper import ModelWrapper
 
     network = made.network
-    x = made.graphs.random_codes(np.random.default_rng(3), network.input_format, LANES, STEPS, 1)
+    x = made.graphs.random_codes(np.random.default_rng(3), network.input_format, lanes, STEPS, 1)
     real = network.input_format.dequantise(x).astype(np.float32)
     expected = network.output_format.dequantise(network.run(x))
-    assert len(made.result.stages) == len(OPEN_STEPS)
-    for stage in made.result.stages:
+    assert len(result.stages) == len(OPEN_STEPS)
+    for stage in result.stages:
         model = ModelWrapper(str(stage))
         if model.graph.input[0].name == "x":  # before the partition: host and hardware in one graph
-            (output,) = execute_onnx(model, {"x": real}).values()
+            (found,) = execute_onnx(model, {"x": real}).values()
         else:
-            executable = made.output / stage.name
+            executable = output / stage.name
             model.transform(SetExecMode("cppsim")).save(str(executable))
-            output = execute_parent(made.result.parent_path, executable, real)
-        assert np.array_equal(output, expected), stage.name
+            found = execute_parent(result.parent_path, executable, real)
+        assert np.array_equal(found, expected), stage.name
+
+
+def test_the_graph_after_every_step_computes_the_oracle(made: Made) -> None:
+    _check_every_stage(made, made.result, made.output, LANES)
+
+
+@pytest.mark.parametrize(
+    ("order", "lanes", "decoder_lanes", "names"),
+    [
+        ("pixels", 3, 0, ["gather", "encoder", "decoder", "head", "scatter"]),
+        ("gates", 6, 2, ["encoder", "decoder", "head"]),
+    ],
+)
+def test_every_order_of_data_computes_the_oracle_after_every_step(
+    made: Made, tmp_path: Path, order: str, lanes: int, decoder_lanes: int, names: list[str]
+) -> None:
+    settings = SETTINGS | {"lanes": lanes, "order": order, "decoder_lanes": decoder_lanes}
+    result = run_finn_flow(made.model, tmp_path, **settings)
+    _check_every_stage(made, result, tmp_path, lanes)
+    assert [layer.name for layer in result.layers] == names
+    if order == "gates":
+        encoder, decoder = result.layers[0].folding, result.layers[1].folding
+        assert isinstance(encoder, GruFolding) and isinstance(decoder, GruFolding)
+        assert (encoder.lanes, encoder.park, decoder.lanes, decoder.park) == (6, True, 2, False)
+    else:
+        scattered = result.layers[-1].module.inputs[0]
+        assert scattered.elements == FOLDING["head"]["PE"]  # a transposer follows its neighbour
 
 
 def test_stages_are_numbered_in_the_model_folder(made: Made) -> None:
