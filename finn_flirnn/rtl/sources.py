@@ -29,6 +29,9 @@ LEVELS: tuple[tuple[str, ...], ...] = (
 )
 """Module names; the file of a module is ``<name>.sv`` beside this one."""
 
+LINK = ("crc32", "uart_receive", "uart_transmit", "link_buffer", "link_receive", "link_transmit", "link")
+"""The host link of a board without a processor; ``link`` also uses the library's stream modules."""
+
 
 def library_sources(variant: str = VARIANTS[0]) -> tuple[Path, ...]:
     """Paths of all library sources in order of compilation, with one variant of ``dsp_mac``.
@@ -44,3 +47,8 @@ def library_sources(variant: str = VARIANTS[0]) -> tuple[Path, ...]:
 def primitive_models() -> tuple[Path, ...]:
     """Paths of the models of vendor cells."""
     return tuple(sorted(PRIMITIVES.glob("*.sv")))
+
+
+def link_sources() -> tuple[Path, ...]:
+    """Paths of the host link's sources, to be compiled after the library's."""
+    return tuple(HERE / f"{name}.sv" for name in LINK)

@@ -33,10 +33,12 @@ def bench(
     body: str,
     memory: Rom | None = None,
     multiplier: Multiplier = Multiplier.DSP48E2,
+    more: Sequence[Path] = (),
 ) -> RtlModule:
     """A test bench of that name around ``body``, which sees each port's codes as ``<port>_dat``.
 
-    memory: one that the body instantiates. multiplier: the one that ``dsp_mac`` stands for.
+    memory: one that the body instantiates. multiplier: the one that ``dsp_mac`` stands for. more: sources
+    beside the library's.
     """
     ports, lines = [], []
     for direction, other, streams in (("input", "output", inputs), ("output", "input", outputs)):
@@ -65,7 +67,7 @@ def bench(
             "endmodule\n",
         ]
     )
-    sources = list(library_sources(multiplier.variant))
+    sources = [*library_sources(multiplier.variant), *more]
     if memory:
         sources.append(directory / f"{memory.name}.sv")
         sources[-1].write_text(memory.source())
@@ -81,9 +83,10 @@ def wrap(
     outputs: Sequence[StreamPort],
     body: str,
     memory: Rom | None = None,
+    more: Sequence[Path] = (),
 ) -> VerilatedModel:
     """A test bench as ``bench`` writes it, compiled."""
-    return build_model(bench(directory, name, inputs, outputs, body, memory))
+    return build_model(bench(directory, name, inputs, outputs, body, memory, more=more))
 
 
 def settings(parameters: Mapping[str, int]) -> str:
