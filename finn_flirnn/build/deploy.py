@@ -21,7 +21,7 @@ import numpy.typing as npt
 import finn_flirnn
 from finn_flirnn.build.files import hashes_below, sha256_of, sha256_of_value
 from finn_flirnn.codegen.types import RtlModule, StreamPort
-from finn_flirnn.driver.metadata import FILE_NAME, SCHEMA, AcceleratorMetadata, Condition
+from finn_flirnn.driver.metadata import FILE_NAME, SCHEMA, AcceleratorMetadata, Condition, SerialLink
 from finn_flirnn.driver.order import GROUPS
 from finn_flirnn.driver.packing import Stream, smallest_integer
 from finn_flirnn.driver.validate import EXAMPLE_INPUT, EXPECTED_OUTPUT
@@ -61,7 +61,7 @@ class DeploymentSpec:
     back, 0 for as many as are sent. model_sha256: hash of the QONNX model.
     pixels_per_s: predicted throughput. output_names: one for each output of the head.
     gate_step_ns: time from gate to gate. dark_gates: the preprocessing subtracts their mean.
-    conditions: what the model was trained for, for people to read.
+    conditions: what the model was trained for, for people to read. link: of a board on a serial port.
     """
 
     name: str
@@ -76,6 +76,7 @@ class DeploymentSpec:
     dark_gates: int = DARK_GATES
     order: str = GROUPS
     output_lanes: int = 0
+    link: SerialLink | None = None
 
 
 def build_identifier(module: RtlModule) -> str:
@@ -212,6 +213,7 @@ def _metadata(
         output_lanes=spec.output_lanes,
         # FINN's shell, which a bitfile holds, marks no ends: there the driver fills up the last group
         partial_groups=bitfile is None and module.inputs[0].last,
+        link=spec.link,
     )
 
 

@@ -19,6 +19,7 @@ from finn_flirnn.driver.errors import (
 from finn_flirnn.driver.metadata import AcceleratorMetadata
 from finn_flirnn.driver.packing import Stream
 from finn_flirnn.driver.simulated_device import SimulatedDevice
+from finn_flirnn.driver.uart_device import UartDevice
 
 __all__ = [
     "Accelerator",
@@ -31,5 +32,6 @@ __all__ = [
     "DeviceTimeoutError",
     "SimulatedDevice",
     "Stream",
+    "UartDevice",
     "WrongBuildError",
 ]

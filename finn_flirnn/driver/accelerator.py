@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -49,8 +51,8 @@ class Accelerator:
     ) -> Accelerator:
         """Open a deployment package on a device.
 
-        directory: the deploy directory of a build. device: ``"pynq"``, or an open device, which the
-        accelerator closes. timeout_s: for one transfer; an open device has its own.
+        directory: the deploy directory of a build. device: ``"pynq"``, ``"uart:PORT"``, or an open device,
+        which the accelerator closes. timeout_s: for one transfer; an open device has its own.
         Raises DeploymentError for a missing or altered file, WrongBuildError, DeviceError.
         """
         root = Path(directory)
@@ -81,6 +83,26 @@ class Accelerator:
         codes = self._metadata.input_stream.format.quantise(values)
         result = self.infer_codes(codes[:, :, np.newaxis])
         return self._metadata.output_stream.format.dequantise(result).astype(np.float32)
+
+    def stream(
+        self, batches: Iterable[npt.ArrayLike], *, normalised: bool = False
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        """Components of batch after batch, in order; arguments of a batch, results and errors as ``infer``.
+
+        The device works on a batch while the caller makes the next one and uses the last one's result.
+        """
+        dequantise = self._metadata.output_stream.format.dequantise
+        running: Future[Codes] | None = None
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            for decays in batches:
+                values = self._network_input(np.asarray(decays), normalised)
+                codes = self._metadata.input_stream.format.quantise(values)[:, :, np.newaxis]
+                started = pool.submit(self.infer_codes, codes)
+                if running is not None:
+                    yield dequantise(running.result()).astype(np.float32)
+                running = started
+            if running is not None:
+                yield dequantise(running.result()).astype(np.float32)
 
     def lifetimes(self, decays: npt.ArrayLike, *, normalised: bool = False) -> Lifetimes:
         """Lifetimes in ns and fractions of decays, (pixels,) each; arguments and errors as ``infer``.

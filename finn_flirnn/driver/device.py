@@ -11,8 +11,10 @@ from typing import Protocol
 
 from finn_flirnn.driver.metadata import AcceleratorMetadata
 from finn_flirnn.driver.pynq_device import PynqDevice
+from finn_flirnn.driver.uart_device import open_uart
 
 DEFAULT_TIMEOUT_S = 10.0
+UART = "uart:"
 
 
 class Device(Protocol):
@@ -33,10 +35,14 @@ class Device(Protocol):
 
 
 def open_device(name: str, directory: Path, metadata: AcceleratorMetadata, timeout_s: float) -> Device:
-    """Open a device by its name; ``pynq`` is the only one that needs nothing but the package.
+    """Open a device by its name: "pynq" on a PYNQ board, "uart:PORT" for a board on a serial port.
 
-    Raises ValueError for an unknown name.
+    Raises ValueError for an unknown name, AcceleratorError if the device cannot be opened.
     """
     if name == "pynq":
         return PynqDevice(directory, metadata, timeout_s)
-    raise ValueError(f"device={name!r} must be 'pynq' or an object with transfer(); choose one of them")
+    if name.startswith(UART):
+        return open_uart(name.removeprefix(UART), metadata, timeout_s)
+    raise ValueError(
+        f"device={name!r} must be 'pynq', 'uart:PORT' or an object with transfer(); choose one of them"
+    )

@@ -101,15 +101,13 @@ class FrameReader:
         self._bytes = bytearray()
         self.damaged = 0
         """Frames whose checksum was wrong."""
-
-    @property
-    def within_frame(self) -> bool:
-        """Whether bytes are kept that may be the beginning of a frame."""
-        return bool(self._bytes)
+        self.noise = 0
+        """Bytes passed over since the last right frame."""
 
     def clear(self) -> None:
         """Forget an unfinished frame."""
         self._bytes.clear()
+        self.noise = 0
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Add bytes; gives the frames that are complete and right."""
@@ -137,10 +135,13 @@ class FrameReader:
                 self._skip()
                 continue
             del self._bytes[: OVERHEAD + length]
+            self.noise = 0
             return Frame(kind, sequence, checked[HEADER.size :])
         return None
 
     def _skip(self) -> None:
         """Drop bytes up to the next that may begin a frame; at least one."""
         following = self._bytes.find(SYNC[0], 1)
-        del self._bytes[: following if following > 0 else len(self._bytes)]
+        dropped = following if following > 0 else len(self._bytes)
+        self.noise += dropped
+        del self._bytes[:dropped]

@@ -22,6 +22,14 @@ Condition = str | int | float
 
 
 @dataclass(frozen=True)
+class SerialLink:
+    """A board's UART (docs/link.md). idle_s: silence after which the board forgets half a frame."""
+
+    baud: int
+    idle_s: float
+
+
+@dataclass(frozen=True)
 class AcceleratorMetadata:
     """One build's interface and identity.
 
@@ -36,6 +44,7 @@ class AcceleratorMetadata:
     gate_step_ns: time from gate to gate. dark_gates: the preprocessing subtracts their mean.
     conditions: what the model was trained for (preset, lifetimes, IRF), for people to read.
     bitfile: its name in the package, None for a build without one.
+    link: the serial port of a board that is driven over one, else None.
     files: SHA-256 of the other files of the package, by their relative names.
     order: in which pixels travel (driver/order.py); output_lanes: pixels of a group that comes back, 0 for
     as many as are sent. partial_groups: a transfer may end within a group; the device marks its end.
@@ -64,6 +73,7 @@ class AcceleratorMetadata:
     order: str = GROUPS
     output_lanes: int = 0
     partial_groups: bool = False
+    link: SerialLink | None = None
 
     def __post_init__(self) -> None:
         problems = [
@@ -116,6 +126,7 @@ class AcceleratorMetadata:
         _check_keys(FILE_NAME, data, [field.name for field in fields(cls)])
         data["input_stream"] = _stream("input_stream", data["input_stream"])
         data["output_stream"] = _stream("output_stream", data["output_stream"])
+        data["link"] = _link(data["link"])
         _check_kinds(data)
         data["output_names"] = tuple(data["output_names"])
         return cls(**data)
@@ -186,6 +197,13 @@ def _check_keys(where: str, data: Any, keys: list[str]) -> None:
             f"{where} must have exactly its keys; missing {missing}, unknown {unknown}; "
             "use the driver of the same package"
         )
+
+
+def _link(data: Any) -> SerialLink | None:
+    if data is None:
+        return None
+    _check_keys("link", data, [field.name for field in fields(SerialLink)])
+    return SerialLink(**data)
 
 
 def _stream(where: str, data: Any) -> Stream:

@@ -19,16 +19,18 @@ import numpy as np
 import numpy.typing as npt
 
 from finn_flirnn.driver.accelerator import Accelerator
-from finn_flirnn.driver.device import DEFAULT_TIMEOUT_S, Device
+from finn_flirnn.driver.device import DEFAULT_TIMEOUT_S, UART, Device
 from finn_flirnn.driver.errors import AcceleratorError, DeploymentError
 from finn_flirnn.driver.metadata import AcceleratorMetadata
 from finn_flirnn.driver.simulated_device import open_verilated_board
+from finn_flirnn.driver.uart_device import open_simulated_uart
 from finn_flirnn.numerics.fixed_point import Codes
 from finn_flirnn.physics.preprocess import normalise
 
 EXAMPLE_INPUT = "example_input.npy"
 EXPECTED_OUTPUT = "expected_output.npy"
 EQUAL, DIFFERENT, FAILED = 0, 1, 2
+SIMULATED = ("sim", "uart:sim")
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,8 @@ def main(directory: Path, arguments: list[str]) -> int:
     """The command; returns its exit status."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.device == "sim" and options.build is None:
-        parser.error("--device sim needs --build DIR, the output directory of the build")
+    if options.device in SIMULATED and options.build is None:
+        parser.error(f"--device {options.device} needs --build DIR, the output directory of the build")
     try:
         result = _run(directory, options)
     except (AcceleratorError, OSError) as error:
@@ -113,6 +115,8 @@ def _run(directory: Path, options: argparse.Namespace) -> Validation:
     device: str | Device = options.device
     if options.device == "sim":
         device = open_verilated_board(options.build)
+    elif options.device == "uart:sim":
+        device = open_simulated_uart(options.build, AcceleratorMetadata.read(directory), options.timeout)
     with Accelerator.open(directory, device, timeout_s=options.timeout) as accelerator:
         return validate(accelerator, directory, options.device, options.pixels)
 
@@ -168,6 +172,12 @@ def _write(path: Path | None, report: dict[str, Any]) -> None:
     partial.replace(path)
 
 
+def _device(text: str) -> str:
+    if text not in ("pynq", "sim") and not (text.startswith(UART) and len(text) > len(UART)):
+        raise argparse.ArgumentTypeError(f"{text} must be pynq, sim, uart:sim or uart:PORT")
+    return text
+
+
 def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
@@ -177,8 +187,16 @@ def _positive(text: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="validate.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--device", choices=("pynq", "sim"), default="pynq")
-    parser.add_argument("--build", type=Path, metavar="DIR", help="output directory of the build, for sim")
+    parser.add_argument(
+        "--device",
+        type=_device,
+        default="pynq",
+        metavar="DEVICE",
+        help="pynq; uart:PORT, as uart:/dev/ttyUSB0; sim: the simulated core; uart:sim: the simulated board",
+    )
+    parser.add_argument(
+        "--build", type=Path, metavar="DIR", help="output directory of the build, to simulate"
+    )
     parser.add_argument("--pixels", type=_positive, metavar="N", help="compare the first N pixels only")
     parser.add_argument(
         "--timeout",

@@ -28,7 +28,7 @@ NEVER = -1
 STALL_SCALE = 1 << 32
 
 
-class _Status(IntEnum):
+class Status(IntEnum):
     """Status of shim.cpp."""
 
     DONE = 0
@@ -157,7 +157,7 @@ def simulate(
         quiet_cycles=QUIET_CYCLES,
     )
     with Instance(model.library, module.directory, seed) as instance:
-        status = _Status(instance.run_streams(streams, run))
+        status = Status(instance.run_streams(streams, run))
         _raise_on_failure(status, instance.message, module.top, ports, streams, run)
     collected = zip(module.outputs, words[len(module.inputs) :], strict=True)
     return SimulationResult(
@@ -227,14 +227,14 @@ def _probability(stalls: float | Mapping[str, float], name: str) -> int:
 
 
 def _raise_on_failure(
-    status: _Status,
+    status: Status,
     message: str,
     top: str,
     ports: list[StreamPort],
     streams: ctypes.Array[StreamStruct],
     run: RunStruct,
 ) -> None:
-    if status is _Status.DONE:
+    if status is Status.DONE:
         return
     state = "".join(
         f"\n  {port.name}: {'waits' if s.done < s.count else 'complete'}, {s.done} of {s.count} transfers, "
@@ -242,18 +242,18 @@ def _raise_on_failure(
         for port, s in zip(ports, streams, strict=True)
     )
     culprit = ports[run.culprit].name
-    if status is _Status.NO_TRANSFER:
+    if status is Status.NO_TRANSFER:
         raise DeadlockError(f"{top}: no transfer for {run.patience} cycles, at cycle {run.cycles}:{state}")
-    if status is _Status.MAX_CYCLES:
+    if status is Status.MAX_CYCLES:
         raise DeadlockError(f"{top}: not done after max_cycles={run.max_cycles}:{state}")
-    if status is _Status.SURPLUS:
+    if status is Status.SURPLUS:
         raise ProtocolError(f"{top}: {culprit} gives more than it should, at cycle {run.cycles}:{state}")
-    if status is _Status.UNSTABLE:
+    if status is Status.UNSTABLE:
         raise ProtocolError(
             f"{top}: {culprit} changed TVALID or TDATA before TREADY came, at cycle {run.cycles}:{state}"
         )
-    if status is _Status.DONE_BEFORE_RESET:
+    if status is Status.DONE_BEFORE_RESET:
         raise ValueError(f"{top} was done after {run.cycles} cycles; reset_at={run.reset_at} must be less")
-    if status is _Status.FINISHED:
+    if status is Status.FINISHED:
         raise SimulationError(f"{top}: the design called $finish at cycle {run.cycles}")
     raise SimulationError(f"{top}: at cycle {run.cycles}: {message}")
