@@ -36,6 +36,7 @@ TRIES = 4
 """Times that frames are sent before the device is given up, if none of them is answered."""
 SLACK_S = 0.25
 """Silence that the computer and its USB may add to that of the line."""
+SIMULATED_SLACK_S = 1e-3
 BITS_A_BYTE = 10
 MOST_NOISE = 1 << 16
 """Bytes that are no frame, after which the line is held to be another's."""
@@ -296,7 +297,7 @@ def open_simulated_uart(build_directory: Path, metadata: AcceleratorMetadata, ti
         port: Port = adapter.open_port(build_directory)
     except (OSError, ValueError, RuntimeError) as error:
         raise DeploymentError(f"the board of {build_directory} cannot be simulated: {error}") from error
-    return UartDevice(port, metadata, timeout_s)
+    return UartDevice(port, metadata, timeout_s, slack_s=SIMULATED_SLACK_S)
 
 
 def _link_of(metadata: AcceleratorMetadata) -> SerialLink:

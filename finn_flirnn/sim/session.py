@@ -22,8 +22,11 @@ class Session:
     def __init__(self, model: VerilatedModel, seed: int = 1) -> None:
         """Start the module and reset it. Raises ValueError for other streams."""
         module = model.module
-        if len(module.inputs) != 1 or len(module.outputs) != 1:
-            raise ValueError(f"{module.top} must have one input and one output stream; simulate() takes more")
+        ports = (*module.inputs, *module.outputs)
+        if len(module.inputs) != 1 or len(module.outputs) != 1 or any(port.last for port in ports):
+            raise ValueError(
+                f"{module.top} must have one input and one output stream without TLAST; use simulate()"
+            )
         self._model = model
         self._instance = Instance(model.library, module.directory, seed)
         self._reset_cycles = RESET_CYCLES
@@ -44,6 +47,7 @@ class Session:
                 data_port=self._model.port(f"{port.name}_TDATA"),
                 valid_port=self._model.port(f"{port.name}_TVALID"),
                 ready_port=self._model.port(f"{port.name}_TREADY"),
+                last_port=NEVER,
                 input=port is source,
                 words=pointer_to(words),
                 stamps=stamps[i].ctypes.data_as(POINTER(c_uint64)),

@@ -257,5 +257,5 @@ def test_package_with_a_missing_file_is_not_opened(fakes: ModuleType, network: A
 
 def test_unknown_device_is_refused_with_the_choice(fakes: ModuleType, network: Any, tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_text(fakes.metadata_of(network, 2).to_json())
-    with pytest.raises(ValueError, match="device='pink' must be 'pynq' or an object"):
+    with pytest.raises(ValueError, match="device='pink' must be 'pynq', 'uart:PORT' or an object"):
         Accelerator.open(tmp_path, "pink")
