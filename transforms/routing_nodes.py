@@ -24,7 +24,7 @@ def routing_node(
     node = helper.make_node(
         op_type + suffix, list(inputs), list(outputs), name=name, domain=like.domain, backend="fpgadataflow"
     )
-    for key, value in {"layer": name, **attributes}.items():
+    for key, value in {"layer": name, "multiplier": getCustomOp(like).multiplier.name, **attributes}.items():
         node.attribute.append(helper.make_attribute(key, value))
     return node
 

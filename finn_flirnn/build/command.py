@@ -45,7 +45,7 @@ def list_all() -> None:
     progress.say("Configurations (build_configs/):")
     for name in config_names():
         config = load_config(find_config(name), choose=folding_for)
-        progress.say(f"  {name:<20} {config.board}, {config.clock_mhz:g} MHz, {config.lanes} lanes")
+        progress.say(f"  {name:<20} {config.board}, {config.clock_mhz:g} MHz, {config.group_pixels} lanes")
     progress.say("Steps:")
     for step in STEPS:
         progress.say(f"  {step.name:<20} {step.purpose}")

@@ -74,6 +74,14 @@ class Folding(DataClassDictMixin):
 
 
 @dataclass(frozen=True)
+class Unroll(DataClassDictMixin):
+    """Engines in a chain for each recurrent layer, every one for an equal part of the steps."""
+
+    encoder: int = whole(1, 65536, 1)
+    decoder: int = whole(1, 65536, 1)
+
+
+@dataclass(frozen=True)
 class Verification(DataClassDictMixin):
     """How much is compared, bit for bit."""
 
@@ -129,6 +137,8 @@ class BuildConfig(DataClassDictMixin):
     lanes: int = whole(1, 1 << 20)
     decoder_lanes: int = whole(0, 1 << 20, 0)
     order: str = one_of(ORDERS, GROUPS)
+    unroll: Unroll = field(default=Unroll())
+    copies: int = whole(1, 4096, 1)
     model: ModelSource = field(default=ModelSource(""))
     flow: Flow = one_of(tuple(Flow), Flow.AUTO)
     verification: Verification = field(default=Verification())
@@ -150,6 +160,16 @@ class BuildConfig(DataClassDictMixin):
         """Clock period in ns."""
         return 1000.0 / self.clock_mhz
 
+    @property
+    def group_pixels(self) -> int:
+        """Pixels that enter the accelerator interleaved: the lanes of all copies of the pipeline."""
+        return self.lanes * self.copies
+
+    @property
+    def groups_in_flight(self) -> int:
+        """Groups, at least, that are under way before the accelerator gives its steady rate."""
+        return self.unroll.encoder + self.unroll.decoder
+
     def gru_folding(self, layer: str) -> GruFolding:
         """Folding of "encoder" or "decoder"."""
         style = RamStyle.AUTO if self.target.uram else RamStyle.BLOCK
@@ -163,7 +183,7 @@ class BuildConfig(DataClassDictMixin):
     def simulated_lanes(self) -> int:
         """``lanes`` in simulation: of a camera's frame a part, at least SIMULATED_FRAME pixels."""
         if self.order != GATES or self.lanes <= SIMULATED_FRAME:
-            return self.lanes
+            return self.group_pixels
         lanes = self.decoder_lanes or self.lanes
         return -(-SIMULATED_FRAME // lanes) * lanes
 
@@ -222,6 +242,7 @@ def load_config(
     bad = {p.path for p in problems if not p.found.startswith(UNKNOWN)}
     if not bad & {"lanes", "decoder_lanes", "order"}:
         problems += lanes_problems(tree)
+    problems += _routing_problems(tree)
     if model is None and "model" not in tree:
         problems.append(Problem("model", "missing", '{"checkpoint": name or path}, or --model FILE.onnx'))
     elif sizes is not None and (model is not None or not bad & {"model", "model.checkpoint"}):
@@ -270,6 +291,32 @@ def folding_problems(folding: dict[str, Any], sizes: ModelSizes) -> list[Problem
     return problems
 
 
+def _routing_problems(tree: dict[str, Any]) -> list[Problem]:
+    """Unrolling and copies need one number of lanes throughout and groups of pixels at the border."""
+    if tree.get("order", GROUPS) == GROUPS and not tree.get("decoder_lanes"):
+        return []
+    found = 'found beside another "order" than "groups", or other lanes of the decoder'
+    asked = {"copies": tree.get("copies", 1) != 1, "unroll": bool(tree.get("unroll"))}
+    return [
+        Problem(key, found, '"order": "groups" and one number of lanes')
+        for key, is_asked in asked.items()
+        if is_asked
+    ]
+
+
+def _unroll_problems(unroll: Any, steps: int) -> list[Problem]:
+    factors = unroll.items() if isinstance(unroll, dict) else ()
+    return [
+        Problem(
+            f"unroll.{layer}",
+            f"found {factor}, which does not divide the model's {steps} steps",
+            f"one of {divisors(steps)}",
+        )
+        for layer, factor in factors
+        if isinstance(factor, int) and factor >= 1 and steps % factor
+    ]
+
+
 def _model_problems(
     tree: dict[str, Any], bad: set[str], path: str, model: str, sizes: SizesOf
 ) -> list[Problem]:
@@ -279,6 +326,7 @@ def _model_problems(
         return [Problem(path, str(error), "a shipped checkpoint's name or a path; or --model FILE.onnx")]
     folding = tree.get("folding")
     problems = folding_problems(folding, found) if isinstance(folding, dict) else []
+    problems += _unroll_problems(tree.get("unroll"), found.steps)
     name = tree.get("accuracy", {}).get("preset", "paper135") if "accuracy" not in bad else None
     if name in PRESETS and PRESETS[name].gates != found.steps:
         gates = f"found {name} with {PRESETS[name].gates} gates, but the model takes {found.steps}"

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finn_flirnn.build.config import BuildConfig
-from finn_flirnn.build.hardware_check import FEWEST_GROUPS
+from finn_flirnn.build.hardware_check import STEADY_GROUPS
 from finn_flirnn.numerics import Codes, Format
 from finn_flirnn.physics.decays import Decays, simulate
 from finn_flirnn.physics.preprocess import normalise
@@ -27,7 +27,8 @@ class Stimulus:
 
 def simulated_pixels(config: BuildConfig) -> int:
     """How many pixels run through the simulated hardware: enough, too, to tell its steady rate."""
-    return max(config.verification.rtl_pixels, FEWEST_GROUPS * config.simulated_lanes)
+    fewest = config.groups_in_flight + STEADY_GROUPS
+    return max(config.verification.rtl_pixels, fewest * config.simulated_lanes)
 
 
 def judged_decays(config: BuildConfig, input_format: Format) -> Stimulus:

@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from finn_flirnn.build.finn_result import FinnFlowResult, SkippedStep, connections_of, layers_of
+from finn_flirnn.build.finn_result import (
+    FinnFlowResult,
+    SkippedStep,
+    connections_of,
+    layers_of,
+    path_cycles_of,
+)
 from finn_flirnn.build.finn_runner import run_builder
 from finn_flirnn.build.finn_steps import FlowSettings
 from finn_flirnn.build.toolchain import prepare_finn
@@ -20,6 +26,7 @@ DEPTHS_STEP = f"{OURS}.step_set_stream_depths"
 OPEN_STEPS = (
     f"{OURS}.step_infer_recurrent",
     f"{OURS}.step_set_recurrent_folding",
+    f"{OURS}.step_unroll_and_copy",
     "step_create_dataflow_partition",
     "step_specialize_layers",
     "step_minimize_bit_width",
@@ -48,6 +55,8 @@ def run_finn_flow(
     clock_ns: float,
     folding: Mapping[str, Mapping[str, int]],
     lanes: int,
+    unroll: Mapping[str, int] | None = None,
+    copies: int = 1,
     vivado: bool,
     decoder_lanes: int = 0,
     order: str = GROUPS,
@@ -56,9 +65,10 @@ def run_finn_flow(
     """Run FINN's builder on an exported model.
 
     qonnx_path: QONNX with the recurrence as Scans. board: a board by FINN's name. folding: layer name ->
-    {"PE", "SIMD", "InputSIMD"}. lanes: pixels C that travel together. vivado: go on to the bitfile if
-    Vivado is there. decoder_lanes: behind the encoder, 0 for as many. order: of the data (driver/order.py).
-    ram_style: where states lie (GruFolding).
+    {"PE", "SIMD", "InputSIMD"}. lanes: pixels C that travel together. unroll: layer name -> engines in a
+    chain. copies: of the whole pipeline. vivado: go on to the bitfile if Vivado is there. decoder_lanes:
+    behind the encoder, 0 for as many. order: of the data (driver/order.py). ram_style: where states lie
+    (GruFolding).
 
     Writes output_dir/model/<number>_<step>.onnx after every step, and FINN's own files below
     output_dir/finn. Raises FinnFlowError if a step fails, ValueError for a board that FINN does not know.
@@ -69,7 +79,8 @@ def run_finn_flow(
     steps = [*OPEN_STEPS, *(() if reason else VIVADO_STEPS)]
     settings_file = finn_dir / "settings.json"
     folded = {name: dict(values) for name, values in folding.items()}
-    FlowSettings(lanes, folded, decoder_lanes, order, ram_style).write(settings_file)
+    settings = FlowSettings(lanes, folded, dict(unroll or {}), copies, decoder_lanes, order, ram_style)
+    settings.write(settings_file)
     config = _configuration(finn_dir, settings_file, board, clock_ns, steps)
     run_builder(qonnx_path.resolve(), config)
     return _result(finn_dir, output_dir / "model", steps, reason)
@@ -129,5 +140,6 @@ def _result(finn_dir: Path, model_dir: Path, steps: list[str], reason: str | Non
         stages=tuple(stages),
         layers=layers_of(model),
         connections=connections_of(model),
+        path_cycles=path_cycles_of(model),
         skipped=tuple(SkippedStep(step, reason) for step in VIVADO_STEPS) if reason else (),
     )

@@ -69,7 +69,8 @@ class FinnFlowResult:
 
     model_path: the graph of the hardware; layers_path: the same before FINN put FIFOs and converters
     between the layers; parent_path: the graph around it; stages: the graph after every step, in order.
-    Paths inside these graphs point to where the flow ran.
+    Paths inside these graphs point to where the flow ran. path_cycles: of the layers that a group passes
+    one after the other, on the longest way.
     """
 
     model_path: Path
@@ -78,6 +79,7 @@ class FinnFlowResult:
     stages: tuple[Path, ...]
     layers: tuple[LayerReport, ...]
     connections: tuple[Connection, ...]
+    path_cycles: int
     skipped: tuple[SkippedStep, ...]
 
 
@@ -90,7 +92,7 @@ def layers_of(model: Any) -> tuple[LayerReport, ...]:
             name=_layer_name(node),
             node=node.name,
             op_type=node.op_type,
-            folding=op.folding,
+            folding=getattr(op, "folding", None),  # a router has none
             exp_cycles=op.get_exp_cycles(),
             resources=op.resources(),
             module=op.rtl_module(),
@@ -113,6 +115,21 @@ def connections_of(model: Any) -> tuple[Connection, ...]:
         producer, fifos = _trace_back(model, output.name)
         found.append(Connection(producer, None, fifos))
     return tuple(found)
+
+
+def path_cycles_of(model: Any) -> int:
+    """The cycles of the layers on the longest way through a graph; routers only pass on what they get."""
+    from qonnx.custom_op.registry import getCustomOp
+
+    from finn_flirnn.hwops.routing import Routing
+
+    until: dict[str, int] = {}
+    for node in model.graph.node:
+        op = getCustomOp(node)
+        own = 0 if node.op_type in (FIFO, CONVERTER) or isinstance(op, Routing) else op.get_exp_cycles()
+        ready = max((until.get(tensor, 0) for tensor in node.input), default=0)
+        until |= dict.fromkeys(node.output, ready + own)
+    return max(until[output.name] for output in model.graph.output)
 
 
 def _trace_back(model: Any, tensor: str) -> tuple[tuple[str, str] | None, tuple[Fifo, ...]]:

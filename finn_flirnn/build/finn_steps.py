@@ -20,11 +20,13 @@ EDGE_FIFO_DEPTH = 32
 
 @dataclass(frozen=True)
 class FlowSettings:
-    """What our steps must know: lanes C, the folding of each layer, lanes behind the encoder (0: C), the
-    order of the data, where states lie."""
+    """What our steps must know: lanes C, the folding of each layer, its unrolling, copies of the pipeline,
+    lanes behind the encoder (0: C), the order of the data, where states lie."""
 
     lanes: int
     folding: dict[str, dict[str, int]]
+    unroll: dict[str, int]
+    copies: int
     decoder_lanes: int = 0
     order: str = GROUPS
     ram_style: str = "auto"
@@ -51,7 +53,7 @@ def step_infer_recurrent(model: Any, config: Any) -> Any:
     from finn_flirnn.transforms.split_lanes import SplitLanes
 
     settings = FlowSettings.of(config)
-    model = convert_to_hardware(model, settings.lanes)
+    model = convert_to_hardware(model, settings.lanes * settings.copies)
     if settings.decoder_lanes:
         model = model.transform(SplitLanes(settings.decoder_lanes))
     if settings.order == PIXELS:
@@ -74,6 +76,15 @@ def step_set_recurrent_folding(model: Any, config: Any) -> Any:
     for node in model.get_nodes_by_op_type("GRU"):
         getCustomOp(node).set_nodeattr("ram_style", settings.ram_style)
     return model
+
+
+def step_unroll_and_copy(model: Any, config: Any) -> Any:
+    """Unroll the layers in time and copy the whole pipeline, as the settings say."""
+    from finn_flirnn.transforms.replicate_pipeline import ReplicatePipeline
+    from finn_flirnn.transforms.unroll_recurrence import UnrollRecurrence
+
+    settings = FlowSettings.of(config)
+    return model.transform(UnrollRecurrence(settings.unroll)).transform(ReplicatePipeline(settings.copies))
 
 
 def step_set_stream_depths(model: Any, config: Any) -> Any:

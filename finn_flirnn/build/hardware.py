@@ -37,7 +37,7 @@ def emit_hardware(
 
     found = read_json_file(context.output / PARTS / "finn.json")
     model = ModelWrapper(str(context.output / found["hardware"]))
-    if frame is not None and frame != context.config.lanes:
+    if frame is not None and frame != context.config.group_pixels:
         model = model.transform(SetFrame(frame))
     if partial:
         model = model.transform(EndAnywhere())

@@ -19,8 +19,8 @@ if TYPE_CHECKING:  # it imports FINN
 STALLS = 0.3
 """Probability that a stream pauses in a cycle, for the runs with pauses."""
 
-FEWEST_GROUPS = 4
-"""Two groups fill the pipeline, and a steady rate needs two more."""
+STEADY_GROUPS = 2
+"""What a steady rate is measured on, at least, after the groups that fill the pipeline."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,14 @@ class Trial:
     """A module's inputs and the output it must give, features innermost, in stream order.
 
     sequences: number of pixels that they stand for; groups: of lanes. given: in the order of the inputs.
-    expected: of each output, in order.
+    expected: of each output, in order. filling: groups that fill the pipeline.
     """
 
     sequences: int
     groups: int
     given: tuple[Codes, ...]
     expected: tuple[Codes, ...]
+    filling: int = 2
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Outcome:
 
 
 def run_trial(model: VerilatedModel, trial: Trial, pauses: bool, seed: int) -> Outcome:
-    """Run a module, without pauses on at least FEWEST_GROUPS groups.
+    """Run a module, without pauses on at least STEADY_GROUPS beside those that fill it.
 
     Raises SimulationError if it breaks the protocol, ValueError for too few groups.
     """
@@ -72,7 +73,9 @@ def run_trial(model: VerilatedModel, trial: Trial, pauses: bool, seed: int) -> O
         result.outputs[p.name].reshape(e.shape) for p, e in zip(outputs, trial.expected, strict=True)
     )
     first = outputs[0].name
-    steady = 0.0 if pauses else result.steady_cycles(first, transfers[first] // trial.groups, skip=2)
+    steady = (
+        0.0 if pauses else result.steady_cycles(first, transfers[first] // trial.groups, skip=trial.filling)
+    )
     mismatches = sum(int(np.count_nonzero(g != e)) for g, e in zip(given, trial.expected, strict=True))
     for ends in result.ends.values():  # TLAST belongs to the last transfer alone
         mismatches += int(np.count_nonzero(ends[:-1])) + int(not ends[-1])
@@ -80,16 +83,17 @@ def run_trial(model: VerilatedModel, trial: Trial, pauses: bool, seed: int) -> O
     return Outcome(codes, mismatches, given, steady, result.first_cycle(first) + 1)
 
 
-def network_trial(network: Seq2SeqNetwork, codes: Codes, order: StreamOrder) -> Trial:
+def network_trial(network: Seq2SeqNetwork, codes: Codes, order: StreamOrder, filling: int = 2) -> Trial:
     """The stitched design on pixels (pixels, T, I), as they travel."""
-    filling = np.zeros((order.travelling(len(codes)) - len(codes), *codes.shape[1:]), dtype=codes.dtype)
-    expected = order.answer(network.run(np.concatenate([codes, filling])))
-    return Trial(len(codes), -(-len(codes) // order.lanes), (order.send(codes),), (expected,))
+    missing = np.zeros((order.travelling(len(codes)) - len(codes), *codes.shape[1:]), dtype=codes.dtype)
+    expected = order.answer(network.run(np.concatenate([codes, missing])))
+    groups = -(-len(codes) // order.lanes)
+    return Trial(len(codes), groups, (order.send(codes),), (expected,), filling)
 
 
-def layer_trial(op: StreamOp, codes: Codes, fmt: Format, lanes: int, seed: int = 1) -> Trial:
+def layer_trial(op: StreamOp, codes: Codes, fmt: Format, seed: int = 1) -> Trial:
     """One layer alone: on pixels (pixels, T, I) of format ``fmt`` if it takes such, else on random codes."""
-    groups = to_groups(codes, lanes)
+    groups = to_groups(codes, op.lanes * op.input_streams()[0].shape[0])
     rng = np.random.default_rng(seed)
     given = tuple(
         groups

@@ -141,7 +141,7 @@ def _simulate(
     chosen = np.linspace(0, len(codes) - 1, min(pixels, len(codes))).astype(int)
     progress.say(f"simulated hardware: {len(chosen)} pixels")
     config = BuildConfig.from_dict(read_json_file(build / MANIFEST)["config"])
-    if config.simulated_lanes != config.lanes:
+    if config.simulated_lanes != config.group_pixels:
         raise UsageError(
             f"--rtl: the build's frames of {config.lanes} pixels are too large to simulate; leave it out, "
             "or give the build of another order of data"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finn_flirnn.codegen.estimate import clog2, fifo_resources
+from finn_flirnn.codegen.multiplier import Multiplier
 from finn_flirnn.codegen.resources import Resources
 from finn_flirnn.codegen.template import render, write_atomically
 from finn_flirnn.codegen.types import RtlModule, StreamPort
@@ -73,8 +74,11 @@ class Router:
         """Number of output streams."""
         return 1 if self.kind == "collect" else self.parts
 
-    def emit(self, directory: Path, name: str) -> RtlModule:
-        """Write the wrapper as module ``name``; every stream is as wide as ``port``."""
+    def emit(self, directory: Path, name: str, multiplier: Multiplier = Multiplier.DSP48E2) -> RtlModule:
+        """Write the wrapper as module ``name``; every stream is as wide as ``port``.
+
+        multiplier: of the device; a router has none, but one design has one variant of the library.
+        """
         inputs = [self._port(f"in{i}_V") for i in range(self.inputs)]
         outputs = [self._port(f"out{i}_V") for i in range(self.outputs)]
         high, padding = self.port.bits - 1, self.port.padded_bits - self.port.bits
@@ -101,7 +105,14 @@ class Router:
             assignments="\n".join(assignments),
         )
         wrapper = write_atomically(directory / f"{name}.sv", text)
-        return RtlModule(name, directory, (*library_sources(), wrapper), (), tuple(inputs), tuple(outputs))
+        return RtlModule(
+            name,
+            directory,
+            (*library_sources(multiplier.variant), wrapper),
+            (),
+            tuple(inputs),
+            tuple(outputs),
+        )
 
     def resources(self) -> Resources:
         """Estimated resources: the FIFO, the counter, the turns, and the choice between inputs."""

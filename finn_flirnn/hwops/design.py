@@ -15,7 +15,8 @@ from onnx import AttributeProto, NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
-from finn_flirnn.codegen import Instance, Link, RtlModule, StreamPort, stitch
+from finn_flirnn.codegen import Instance, Link, Resources, RtlModule, StreamPort, stitch
+from finn_flirnn.codegen.estimate import fifo_resources
 from finn_flirnn.hwops.generated_rtl import GeneratedRtl
 from finn_flirnn.hwops.stream_op import LEAST_DEPTH
 
@@ -40,6 +41,16 @@ class Design:
     layers: tuple[Layer, ...]
     links: tuple[Link, ...]
     top: RtlModule
+
+    @property
+    def stream_resources(self) -> Resources:
+        """Estimated resources of the FIFOs between the layers."""
+        modules = {layer.name: layer.module for layer in self.layers}
+        bits = {(name, p.name): p.bits for name, m in modules.items() for p in (*m.inputs, *m.outputs)}
+        return sum(
+            (fifo_resources(max(bits[link.source], bits[link.target]), link.depth) for link in self.links),
+            Resources(),
+        )
 
     @property
     def distinct_layers(self) -> tuple[Layer, ...]:

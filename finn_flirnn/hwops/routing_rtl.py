@@ -15,7 +15,7 @@ class RoutingRtl(GeneratedRtl, Routing):
 
     def emit(self, directory: Path, name: str) -> RtlModule:
         """Write the router."""
-        return self.router().emit(directory, name)
+        return self.router().emit(directory, name, self.multiplier)
 
 
 class Deal_rtl(RoutingRtl, Deal):  # FINN derives the RTL ops' names by this suffix

@@ -178,7 +178,7 @@ def test_resume_keeps_everything_and_leaves_every_byte(folder: Path, built: Path
 
 def test_resume_makes_lost_outputs_again_byte_for_byte(folder: Path, built: Path) -> None:
     before = contents(built)
-    for name in ("model/08_generate_hardware.onnx", "rtl/encoder.sv", "report/rtlsim.json", "deploy.zip"):
+    for name in ("model/09_generate_hardware.onnx", "rtl/encoder.sv", "report/rtlsim.json", "deploy.zip"):
         (built / name).unlink()
     assert build(folder, built, "--resume") == 0
     assert contents(built) == before
@@ -210,6 +210,32 @@ def test_a_folding_that_does_not_fit_a_given_model_is_refused(folder: Path, buil
     arguments = ["build", "--config", str(folder / "wide.json"), "--output", str(folder / "wide")]
     assert main([*arguments, "--model", str(built / "model" / "model.onnx")]) == EXIT_USAGE
     assert not (folder / "wide").exists()
+
+
+def test_an_unrolled_pipeline_in_copies_verifies_and_says_what_it_takes(folder: Path) -> None:
+    config = json.loads((folder / "small.json").read_text())
+    unroll = {"encoder": 5, "decoder": 3}
+    config |= {
+        "unroll": unroll,
+        "copies": 2,
+        "lanes": 2,
+        "verification": {"software_sequences": 5, "rtl_pixels": 8},
+    }
+    (folder / "many.json").write_text(json.dumps(config))
+    output = folder / "many"
+    arguments = ["build", "--config", str(folder / "many.json"), "--output", str(output)]
+    assert main([*arguments, "--until", "estimate"]) == 0
+    stages = {
+        stage["name"]: stage["mismatches"] for stage in read(output, "report/verification.json")["stages"]
+    }
+    assert stages["layer_rtl"] == stages["stitched_rtl"] == 0
+    estimate, rtlsim = read(output, "report/estimate.json"), read(output, "report/rtlsim.json")
+    assert (estimate["copies"], estimate["unroll"]) == (2, unroll)
+    ops = [layer["op"] for layer in estimate["layers"]]
+    assert (ops.count("GRU_rtl"), ops.count("DenseHead_rtl")) == (2 * (5 + 3), 2)
+    assert abs(estimate["cycles_error"]) <= 0.05
+    assert estimate["streams"]["bram36"] + estimate["streams"]["lut"] > 0
+    assert rtlsim["mac_efficiency"] <= 1
 
 
 @pytest.mark.parametrize("name", config_names())

@@ -120,7 +120,7 @@ def test_every_order_of_data_computes_the_oracle_after_every_step(
 
 def test_stages_are_numbered_in_the_model_folder(made: Made) -> None:
     names = [stage.name for stage in made.result.stages]
-    assert names[0] == "01_infer_recurrent.onnx" and names[-1] == "08_generate_hardware.onnx"
+    assert names[0] == "01_infer_recurrent.onnx" and names[-1] == "09_generate_hardware.onnx"
     assert {stage.parent for stage in made.result.stages} == {made.output / "model"}
     assert made.result.model_path == made.result.stages[-1]
 

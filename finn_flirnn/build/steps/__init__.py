@@ -8,7 +8,7 @@ from typing import Any
 
 from finn_flirnn.build.pipeline import Step
 
-HARDWARE = ("board", "clock_mhz", "lanes", "decoder_lanes", "order", "folding")
+HARDWARE = ("board", "clock_mhz", "lanes", "decoder_lanes", "order", "folding", "unroll", "copies")
 
 
 def _step(name: str, after: tuple[str, ...], settings: tuple[str, ...], purpose: str) -> Step:
@@ -30,7 +30,7 @@ STEPS = (
         "simulated hardware = oracle; cycles counted",
     ),
     _step("synthesis", ("rtl",), ("board", "synthesis"), "area and delay by Yosys"),
-    _step("estimate", ("convert", "verify_rtl", "synthesis"), HARDWARE, "estimates and their errors"),
+    _step("estimate", ("convert", "rtl", "verify_rtl", "synthesis"), HARDWARE, "estimates and their errors"),
     _step("accuracy", ("model", "verify_rtl"), ("accuracy", "verification"), "models and fit against truth"),
     _step("ip", ("rtl",), ("name", "board", "clock_mhz"), "Tcl that packages Vivado IP"),
     _step("bitfile", ("model", "convert"), ("name", "flow", *HARDWARE), "bitstream, where Vivado is there"),

@@ -32,6 +32,7 @@ def run(context: BuildContext) -> None:
             }
             for layer in result.layers
         ],
+        "path_cycles": result.path_cycles,
         "hardware": f"model/{result.layers_path.name}",
     }
     write_json(context.make(f"{PARTS}/finn.json"), found)
@@ -53,6 +54,8 @@ def run_flow(context: BuildContext, folder: Path, vivado: bool) -> FinnFlowResul
             "head": {"PE": head.pe, "SIMD": head.simd},
         },
         lanes=config.lanes,
+        unroll=asdict(config.unroll),
+        copies=config.copies,
         vivado=vivado,
         decoder_lanes=config.decoder_lanes,
         order=config.order,

@@ -36,7 +36,7 @@ def run(context: BuildContext) -> None:
         name=config.name,
         board=config.board,
         clock_mhz=config.clock_mhz,
-        lanes=config.lanes,
+        lanes=config.group_pixels,
         model_sha256=str(context.manifest.model_sha256),
         pixels_per_s=context.read_report("rtlsim")["pixels_per_s"],
         output_names=OUTPUT_NAMES,
@@ -49,7 +49,7 @@ def run(context: BuildContext) -> None:
     top, bits = load_module(context.output / "rtl"), bitfile if bitfile.exists() else None
     package = assemble_deployment(context.staging, spec, network, top, counts, bits)
     what = "the deployed driver and example on the simulated design"
-    if config.simulated_lanes != config.lanes:
+    if config.simulated_lanes != config.group_pixels:
         frame = config.simulated_lanes
         scratch = context.output / STAGING / "frame"
         top = emit_hardware(context, scratch, frame=frame).top

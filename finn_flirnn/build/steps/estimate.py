@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from finn_flirnn.build.boards import RESOURCES
@@ -14,30 +15,33 @@ from finn_flirnn.build.files import read_json_file
 def run(context: BuildContext) -> None:
     """Write report/estimate.json."""
     config = context.config
-    found = read_json_file(context.output / PARTS / "finn.json")["layers"]
+    found = read_json_file(context.output / PARTS / "finn.json")
+    streams = read_json_file(context.output / PARTS / "streams.json")
     layers = [
         {
             "name": layer["name"],
             "op": layer["op"],
-            "cycles_per_pixel": layer["group_cycles"] / config.lanes,
+            "cycles_per_pixel": layer["group_cycles"] / config.group_pixels,
             **{key: layer["resources"][key] for key in RESOURCES},
         }
-        for layer in found
+        for layer in found["layers"]
     ]
-    total: dict[str, Any] = {key: sum(layer[key] for layer in layers) for key in RESOURCES}
+    total: dict[str, Any] = {key: sum(layer[key] for layer in layers) + streams[key] for key in RESOURCES}
     # the layers work side by side: the slowest sets the pace
     total = {"cycles_per_pixel": max(layer["cycles_per_pixel"] for layer in layers), **total}
     synthesised, simulated = context.read_report("synthesis"), context.read_report("rtlsim")
-    latency = sum(layer["group_cycles"] for layer in found)
     context.report(
         "estimate",
         {
             "layers": layers,
+            "streams": {key: streams[key] for key in RESOURCES},
+            "copies": config.copies,
+            "unroll": asdict(config.unroll),
             "total": total,
             "board": config.board,
             "board_share": config.target.share(total),
             "pixels_per_s": config.clock_mhz * 1e6 / total["cycles_per_pixel"],
-            "latency_us": latency / config.clock_mhz,
+            "latency_us": found["path_cycles"] / config.clock_mhz,
             "error": {key: _error(total[key], synthesised[key]) for key in RESOURCES},
             "cycles_error": _error(total["cycles_per_pixel"], simulated["cycles_per_pixel"]),
         },

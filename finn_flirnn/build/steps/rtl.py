@@ -3,15 +3,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
+from finn_flirnn.build.collect import PARTS
 from finn_flirnn.build.context import BuildContext
+from finn_flirnn.build.files import write_json
 from finn_flirnn.build.hardware import emit_hardware
 from finn_flirnn.build.rtl_files import collect_sources
 
 
 def run(context: BuildContext) -> None:
-    """Write rtl/: sources, file list, module.json.
+    """Write rtl/: sources, file list, module.json; and to a part what the streams between layers take.
 
     In the order of pixels the top's streams have TLAST, so that a transfer may end within a group.
     """
     scratch = context.make("rtl")
-    collect_sources(emit_hardware(context, scratch, partial=True).top, scratch)
+    design = emit_hardware(context, scratch, partial=True)
+    collect_sources(design.top, scratch)
+    write_json(context.make(f"{PARTS}/streams.json"), asdict(design.stream_resources))

@@ -55,18 +55,18 @@ def run(context: BuildContext) -> None:
     judged = judged_decays(config, network.input_format).codes[:pixels]
     lanes = config.simulated_lanes
     design = emit_hardware(context, context.output / STAGING / "layers", frame=lanes)
-    of_layer = partial(layer_trial, fmt=network.input_format, lanes=lanes)
+    of_layer = partial(layer_trial, fmt=network.input_format)
     layers = [
         _check(context, layer.name, layer.module, partial(of_layer, layer.op), judged)
         for layer in design.distinct_layers
     ]
-    top = load_module(context.output / "rtl") if lanes == config.lanes else design.top
+    top = load_module(context.output / "rtl") if lanes == config.group_pixels else design.top
     order, paused_order = config.stream_order(), config.stream_order(partial=top.inputs[0].last)
     whole = _check(
         context,
         "design",
         top,
-        partial(network_trial, network, order=order),
+        partial(network_trial, network, order=order, filling=config.groups_in_flight),
         judged,
         partial(network_trial, network, order=paused_order),
     )
@@ -85,7 +85,7 @@ def run(context: BuildContext) -> None:
             whole.codes,
             whole.mismatches,
             what="the whole design's hardware, with and without pauses"
-            + (f", with frames of {lanes} pixels" if lanes != config.lanes else ""),
+            + (f", with frames of {lanes} pixels" if lanes != config.group_pixels else ""),
         ),
     ]
     write_json(context.make(f"{PARTS}/verified_rtl.json"), {"stages": stages})
@@ -99,9 +99,7 @@ def run(context: BuildContext) -> None:
         "mac_efficiency": mac_efficiency(design, whole.group_cycles),
         "clock_mhz": config.clock_mhz,
         "pixels_per_s": config.clock_mhz * 1e6 / cycles,
-        "layers": [
-            {"name": layer.name, "cycles_per_pixel": layer.group_cycles / lanes} for layer in layers
-        ],
+        "layers": [{"name": layer.name, "cycles_per_pixel": layer.group_cycles / lanes} for layer in layers],
     }
     context.report("rtlsim", rtlsim)
     problems = [checked.problem for checked in (*layers, whole) if checked.problem]
