@@ -212,30 +212,27 @@ def test_a_folding_that_does_not_fit_a_given_model_is_refused(folder: Path, buil
     assert not (folder / "wide").exists()
 
 
-def test_an_unrolled_pipeline_in_copies_verifies_and_says_what_it_takes(folder: Path) -> None:
+def test_an_unrolled_pipeline_in_copies_equals_the_oracle_at_the_estimated_rate(folder: Path) -> None:
     config = json.loads((folder / "small.json").read_text())
-    unroll = {"encoder": 5, "decoder": 3}
-    config |= {
-        "unroll": unroll,
-        "copies": 2,
-        "lanes": 2,
-        "verification": {"software_sequences": 5, "rtl_pixels": 8},
-    }
+    config |= {"unroll": {"encoder": 3}, "copies": 2}
+    config["verification"] = {"software_sequences": 5, "rtl_pixels": 8}
     (folder / "many.json").write_text(json.dumps(config))
     output = folder / "many"
     arguments = ["build", "--config", str(folder / "many.json"), "--output", str(output)]
-    assert main([*arguments, "--until", "estimate"]) == 0
-    stages = {
-        stage["name"]: stage["mismatches"] for stage in read(output, "report/verification.json")["stages"]
-    }
+    assert main([*arguments, "--until", "verify_rtl"]) == 0
+    stages = {s["name"]: s["mismatches"] for s in read(output, "report/verification.json")["stages"]}
     assert stages["layer_rtl"] == stages["stitched_rtl"] == 0
-    estimate, rtlsim = read(output, "report/estimate.json"), read(output, "report/rtlsim.json")
-    assert (estimate["copies"], estimate["unroll"]) == (2, unroll)
-    ops = [layer["op"] for layer in estimate["layers"]]
-    assert (ops.count("GRU_rtl"), ops.count("DenseHead_rtl")) == (2 * (5 + 3), 2)
-    assert abs(estimate["cycles_error"]) <= 0.05
-    assert estimate["streams"]["bram36"] + estimate["streams"]["lut"] > 0
-    assert rtlsim["mac_efficiency"] <= 1
+    layers = read(output, "report/parts/finn.json")["layers"]
+    ops = [layer["op"] for layer in layers]
+    assert (ops.count("GRU_rtl"), ops.count("DenseHead_rtl"), ops.count("Deal_rtl")) == (
+        2 * (3 + 1),
+        2,
+        1 + 2,
+    )
+    rtlsim = read(output, "report/rtlsim.json")
+    slowest = max(layer["group_cycles"] for layer in layers) / (config["lanes"] * config["copies"])
+    assert rtlsim["cycles_per_pixel"] == pytest.approx(slowest, rel=0.05)
+    assert 0 < rtlsim["mac_efficiency"] <= 1
 
 
 @pytest.mark.parametrize("name", config_names())
