@@ -59,6 +59,15 @@ def test_a_good_configuration_gives_values_and_defaults(tmp_path: Path) -> None:
     assert config.clock_ns == 4.0
 
 
+def test_copies_multiply_the_group_and_both_need_the_order_of_groups(tmp_path: Path) -> None:
+    tree = {**GOOD, "copies": 2, "unroll": {"decoder": 5}}
+    config = load(tmp_path, tree)
+    assert (config.lanes, config.group_pixels, config.unroll.decoder, config.unroll.encoder) == (4, 8, 5, 1)
+    with pytest.raises(ConfigError) as refused:
+        load(tmp_path, {**tree, "order": "pixels"})
+    assert [problem.path for problem in refused.value.problems] == ["copies", "unroll"]
+
+
 @pytest.mark.parametrize(
     ("path", "value", "accepted"),
     [
@@ -96,6 +105,9 @@ def test_a_good_configuration_gives_values_and_defaults(tmp_path: Path) -> None:
         ("accuracy.pixels", 1e5, "whole number"),
         ("synthesis.family", "xc9", "xcup"),
         ("clok_mhz", 250, "clock_mhz"),
+        ("unroll.encoder", 2, "[1, 3, 5, 9, 15, 27, 45, 135]"),
+        ("unroll.head", 3, "encoder, decoder"),
+        ("copies", 0, "from 1"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_path_and_what_is_accepted(
