@@ -24,6 +24,7 @@ class SetRecurrentFolding(Transformation):  # type: ignore[misc]
 
     folding: layer name -> {"PE": ..., "SIMD": ..., "InputSIMD": ...}; a value left out is 1. A layer's
     name is the name of its node; it is kept as attribute "layer", since FINN renames the nodes later.
+    A GRU also takes "CellDSP": 0 (its cell's products in look-up tables) or 1.
     multiplier: the device's; it decides how products are packed. LaneTransposers follow their neighbours.
     Raises ValueError with all problems at once: a layer without folding, a folding without layer, a key
     that the layer does not have, a value that does not divide what it folds.
@@ -51,6 +52,8 @@ class SetRecurrentFolding(Transformation):  # type: ignore[misc]
             op.set_nodeattr("layer", name)
             op.set_nodeattr("multiplier", self.multiplier.name)
             for key in _folded(op):
+                op.set_nodeattr(key, self.folding[name].get(key, 1))
+            for key in _switches(op):
                 op.set_nodeattr(key, self.folding[name].get(key, 1))
         for node in model.get_nodes_by_op_type("LaneTransposer"):
             _follow(model, node)
@@ -89,9 +92,21 @@ def _folded(op: Any) -> dict[str, tuple[int, str]]:
     return {"PE": (layer.outputs, "outputs"), "SIMD": (layer.inputs, "inputs")}
 
 
+def _switches(op: Any) -> tuple[str, ...]:
+    """Attributes that are 0 or 1."""
+    return ("CellDSP",) if op.onnx_node.op_type.startswith("GRU") else ()
+
+
 def _problems(name: str, op: Any, folding: LayerFolding) -> list[str]:
     folded = _folded(op)
-    problems = [f"{name} has no {key}; choose from {list(folded)}" for key in folding if key not in folded]
+    switches = _switches(op)
+    known = [*folded, *switches]
+    problems = [f"{name} has no {key}; choose from {known}" for key in folding if key not in known]
+    problems += [
+        f"{name}: {key}={folding[key]} must be 0 or 1; choose one of them"
+        for key in switches
+        if folding.get(key, 1) not in (0, 1)
+    ]
     for key, (whole, what) in folded.items():
         value = folding.get(key, 1)
         if value < 1 or whole % value:

@@ -49,16 +49,29 @@ class ModelSource(DataClassDictMixin):
 
 @dataclass(frozen=True)
 class EncoderFolding(DataClassDictMixin):
-    """Folding of the encoder: units, state columns and input columns in parallel."""
+    """Folding of the encoder: units, state columns and input columns in parallel.
+
+    cell_dsp: whether the products of its cell take DSPs; if not, look-up tables.
+    """
 
     pe: int = whole(1, 4096)
     simd: int = whole(1, 4096)
     input_simd: int = whole(1, 4096, 1)
+    cell_dsp: bool = setting("true | false", lambda v: True, True)
 
 
 @dataclass(frozen=True)
-class LayerFolding(DataClassDictMixin):
-    """Folding of a layer without separate input columns (decoder, head)."""
+class DecoderFolding(DataClassDictMixin):
+    """Folding of the decoder: as the encoder's, without input columns."""
+
+    pe: int = whole(1, 4096)
+    simd: int = whole(1, 4096)
+    cell_dsp: bool = setting("true | false", lambda v: True, True)
+
+
+@dataclass(frozen=True)
+class HeadFolding(DataClassDictMixin):
+    """Folding of the head: outputs and columns in parallel."""
 
     pe: int = whole(1, 4096)
     simd: int = whole(1, 4096)
@@ -69,8 +82,8 @@ class Folding(DataClassDictMixin):
     """Folding of the three layers."""
 
     encoder: EncoderFolding
-    decoder: LayerFolding
-    head: LayerFolding
+    decoder: DecoderFolding
+    head: HeadFolding
 
 
 @dataclass(frozen=True)
@@ -175,9 +188,10 @@ class BuildConfig(DataClassDictMixin):
         style = RamStyle.AUTO if self.target.uram else RamStyle.BLOCK
         if layer == "encoder":
             e = self.folding.encoder
-            return GruFolding(e.pe, e.simd, e.input_simd, self.lanes, style, park=self.order == GATES)
+            park = self.order == GATES
+            return GruFolding(e.pe, e.simd, e.input_simd, self.lanes, style, park, e.cell_dsp)
         d = self.folding.decoder
-        return GruFolding(d.pe, d.simd, 1, self.decoder_lanes or self.lanes, style)
+        return GruFolding(d.pe, d.simd, 1, self.decoder_lanes or self.lanes, style, cell_dsp=d.cell_dsp)
 
     @property
     def simulated_lanes(self) -> int:

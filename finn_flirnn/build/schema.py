@@ -82,7 +82,8 @@ def _value_problems(kind: Any, rule: Field[Any], value: Any, path: str) -> list[
     if is_dataclass(kind):
         return problems_of(kind, value, path)  # type: ignore[arg-type]
     base = str if isinstance(kind, type) and issubclass(kind, StrEnum) else kind
-    right = isinstance(value, (int, float) if base is float else base) and not isinstance(value, bool)
+    right = isinstance(value, (int, float) if base is float else base)
+    right &= base is bool or not isinstance(value, bool)
     if not right or not rule.metadata["allows"](value):
         return [Problem(path, f"found {_show(value)}", _accepted(kind, rule))]
     return []

@@ -9,7 +9,7 @@ from finn_flirnn.codegen.types import DenseFolding, GruFolding
 from finn_flirnn.numerics import DenseLayer, GruLayer, Reset
 
 FIFO_LATENCY = 2
-CELL_LATENCY = {"after": 16, "reset": 9, "candidate": 10}
+CELL_LATENCY = {"after": 17, "reset": 9, "candidate": 10}
 """LATENCY of pipeline_out in rtl/gru_after.sv and rtl/gru_before.sv."""
 
 

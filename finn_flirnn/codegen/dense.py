@@ -6,10 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from finn_flirnn.codegen.multiplier import Multiplier, Packing, choose_packing, weight_words
-from finn_flirnn.codegen.rom import Rom, pack_bits, signed_bits
+from finn_flirnn.codegen.rom import Rom, pack_bits, rounding_half, signed_bits
 from finn_flirnn.codegen.types import DenseFolding, RtlModule, StreamPort
 from finn_flirnn.codegen.wrapper import MemoryPort, write_module
-from finn_flirnn.numerics import DenseLayer
+from finn_flirnn.numerics import Codes, DenseLayer
 
 
 def dense_packing(layer: DenseLayer, folding: DenseFolding, multiplier: Multiplier) -> Packing:
@@ -21,7 +21,8 @@ def dense_parameters(layer: DenseLayer, folding: DenseFolding, multiplier: Multi
     """Parameters of rtl/dense.sv."""
     x, y = layer.input_format, layer.output_format
     acc = layer.weight_format.bits + x.bits + int(not x.signed) + (layer.inputs - 1).bit_length()
-    bias = signed_bits(int(layer.bias.min()), int(layer.bias.max()))
+    biases = _biases(layer)
+    bias = signed_bits(int(biases.min()), int(biases.max()))
     packing = dense_packing(layer, folding, multiplier)
     return {
         "INPUTS": layer.inputs,
@@ -75,11 +76,16 @@ def dense_memories(
 ) -> list[MemoryPort]:
     """Weights and biases of a dense head, as its memory ports take them."""
     bias_bits = dense_parameters(layer, folding, multiplier)["BIAS"]
-    packing = dense_packing(layer, folding, multiplier)
+    packing, biases = dense_packing(layer, folding, multiplier), _biases(layer)
     folds = [list(range(start, start + folding.pe)) for start in range(0, layer.outputs, folding.pe)]
     words, width = weight_words(layer.weight, folds, folding.simd, layer.weight_format.bits, packing)
-    bias_words = tuple(pack_bits((int(layer.bias[row]), bias_bits) for row in rows) for rows in folds)
+    bias_words = tuple(pack_bits((int(biases[row]), bias_bits) for row in rows) for rows in folds)
     return [
         MemoryPort("w", Rom(f"{name}_w", width, tuple(words))),
         MemoryPort("bias", Rom(f"{name}_bias", bias_bits * folding.pe, bias_words)),
     ]
+
+
+def _biases(layer: DenseLayer) -> Codes:
+    """Biases as the engine takes them: with what its rounding wants."""
+    return layer.bias + rounding_half(layer.product_frac - layer.output_format.frac)

@@ -73,9 +73,22 @@ def delay_resources(width: int, cycles: int) -> Resources:
 
 
 def requant_resources(in_bits: int, shift: int, out_bits: int) -> Resources:
-    """rtl/round_saturate.sv: rounding adder, two comparisons, two registers."""
-    scaled = max(in_bits, shift + 1, out_bits + shift) + 2 - max(shift, 0)
-    return Resources(lut=scaled + out_bits, ff=scaled + out_bits)
+    """rtl/round_saturate.sv: is it a tie, does it saturate, one register."""
+    checked = max(shift, 0) + max(in_bits - shift - out_bits, 0)
+    return Resources(lut=out_bits + ceil(checked / 5) + 2, ff=out_bits)
+
+
+def multiply_resources(a_bits: int, b_bits: int, dsp: int) -> Resources:
+    """rtl/multiply.sv: one DSP, or digits of two bits and two levels of sums."""
+    if dsp:
+        return Resources(dsp=1)
+    digits, product = (b_bits + 1) // 2, a_bits + b_bits + 1
+    groups = ceil(digits / 2)
+    width = a_bits + 2
+    return Resources(
+        lut=2 * digits * width + (digits - groups) * (width + 2) + (groups - 1) * product,
+        ff=digits * width + groups * (width + 2) + product,
+    )
 
 
 @dataclass(frozen=True)
@@ -220,7 +233,7 @@ def estimate_dense(
         total += rom_resources(memory.rom)
     if nf > 1:
         total += fifo_resources(folding.simd * operand_bits, 2 * sf)
-    return total + _pipeline_out(folding.pe * p["YBITS"], 4, 8)
+    return total + _pipeline_out(folding.pe * p["YBITS"], 3, 7)
 
 
 def _pipeline_out(width: int, latency: int, places: int) -> Resources:
@@ -236,17 +249,20 @@ def _join(p: dict[str, int], recurrent: bool, inputs: bool) -> Resources:
 
 
 def _blend(p: dict[str, int]) -> Resources:
-    """rtl/gru_blend.sv: one multiplier."""
+    """rtl/gru_blend.sv: one product."""
     difference = max(p["CBITS"] + p["NSHIFT"], p["HBITS"] + p["HSHIFT"]) + 1
     product = difference + p["GBITS"] + 1
     exact = product + 1
-    return Resources(
-        lut=exact, ff=3 * difference + p["GBITS"] + product + exact, dsp=1
-    ) + requant_resources(exact, p["STATE_SHIFT"], p["HBITS"])
+    return (
+        Resources(lut=difference + exact, ff=difference + p["GBITS"] + exact)
+        + multiply_resources(difference, p["GBITS"], p["CELL_DSP"])
+        + delay_resources(difference, 4)
+        + requant_resources(exact, p["STATE_SHIFT"], p["HBITS"])
+    )
 
 
 def _unit_after(p: dict[str, int]) -> Resources:
-    """rtl/gru_unit_after.sv: two multipliers with the blend's."""
+    """rtl/gru_unit_after.sv: two products with the blend's."""
     rv = p["GBITS"] + 1 + p["PBITS"]
     a = max(p["SUM"] + p["U_ALIGN"], rv + p["RV_ALIGN"]) + 1
     return (
@@ -255,30 +271,31 @@ def _unit_after(p: dict[str, int]) -> Resources:
         + _join(p, True, False)
         + requant_resources(p["SUM"], p["P_SHIFT"], p["PBITS"]).times(3)
         + delay_resources(p["PBITS"], 1)
-        + delay_resources(p["SUM"], 4)
-        + Resources(lut=a, ff=rv + a, dsp=1)
+        + delay_resources(p["SUM"], 5)
+        + multiply_resources(p["PBITS"], p["GBITS"], p["CELL_DSP"])
+        + Resources(lut=a, ff=a)
         + requant_resources(a, p["A_SHIFT"], p["PBITS"])
-        + delay_resources(p["GBITS"], 5)
+        + delay_resources(p["GBITS"], 6)
         + delay_resources(p["HBITS"], 11)
         + _blend(p)
     )
 
 
 def _unit_before(p: dict[str, int]) -> Resources:
-    """rtl/gru_unit_reset.sv and rtl/gru_unit_candidate.sv: two multipliers with the blend's."""
+    """rtl/gru_unit_reset.sv and rtl/gru_unit_candidate.sv: two products with the blend's."""
     rh = p["GBITS"] + 1 + p["HBITS"]
     return (
         _join(p, True, True).times(2)
         + _join(p, False, True)
         + requant_resources(p["SUM"], p["P_SHIFT"], p["PBITS"]).times(3)
-        + Resources(ff=rh, dsp=1)
+        + multiply_resources(p["HBITS"], p["GBITS"], p["CELL_DSP"])
         + requant_resources(rh, p["GFRAC"], p["HBITS"])
-        + delay_resources(p["HBITS"], 6)
-        + delay_resources(p["GBITS"], 3)
-        + delay_resources(p["HBITS"], 3)
+        + delay_resources(p["HBITS"], 5)
+        + delay_resources(p["GBITS"], 4)
+        + delay_resources(p["HBITS"], 4)
         + delay_resources(p["SUM"], 6)
         + Resources(lut=p["SUM"], ff=p["HACC"] + 2 * p["SUM"])
-        + delay_resources(p["GBITS"], 5)
-        + delay_resources(p["HBITS"], 5)
+        + delay_resources(p["GBITS"], 4)
+        + delay_resources(p["HBITS"], 4)
         + _blend(p)
     )

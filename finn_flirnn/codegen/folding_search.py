@@ -203,7 +203,7 @@ def least_lanes(layer: GruLayer, steps: int, folding: GruFolding, multiplier: Mu
 
 
 def gru_multipliers(layer: GruLayer, folding: GruFolding, multiplier: Multiplier) -> int:
-    """DSPs of a GRU engine, as ``estimate_gru`` has them: its products, and two for each unit of the cell."""
+    """DSPs of a GRU engine, as ``estimate_gru`` has them: its products, and its cell's if they take DSPs."""
     recurrent, given = gru_packing(layer, folding, multiplier)
     cell = folding.cell_pe(layer.hidden)
 
@@ -212,7 +212,8 @@ def gru_multipliers(layer: GruLayer, folding: GruFolding, multiplier: Multiplier
 
     gates = (3,) if layer.reset is Reset.AFTER else (2, 1)
     products = sum(count(folding.pe * gate, folding.simd, recurrent) for gate in gates)
-    return products + 2 * cell + (count(3 * cell, folding.input_simd, given) if layer.inputs else 0)
+    in_cell = 2 * cell if folding.cell_dsp else 0
+    return products + in_cell + (count(3 * cell, folding.input_simd, given) if layer.inputs else 0)
 
 
 def _head_options(layer: DenseLayer, steps: int, multiplier: Multiplier) -> list[_HeadOption]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from finn_flirnn.codegen.multiplier import NO_PACKING, Multiplier, Packing, choose_packing, weight_words
-from finn_flirnn.codegen.rom import Rom, pack_bits, signed_bits
+from finn_flirnn.codegen.rom import Rom, pack_bits, rounding_half, signed_bits
 from finn_flirnn.codegen.state_memory import StateMemory, state_memory
 from finn_flirnn.codegen.types import GruFolding, RtlModule, StreamPort
 from finn_flirnn.codegen.wrapper import MemoryPort, write_module
@@ -86,6 +86,7 @@ def gru_parameters(
         "NSHIFT": common - f.candidate.frac,
         "STATE_SHIFT": common + f.gate.frac - f.state.frac,
         "STATE_NARROW": int(f.state.narrow),
+        "CELL_DSP": int(folding.cell_dsp),
         "PACK_SHIFT_H": packing_h.shift,
         "PACK_GROUP_H": packing_h.group,
         "PACK_SHIFT_X": packing_x.shift,
@@ -150,13 +151,17 @@ def emit_gru(
 
 
 def _biases(layer: GruLayer) -> list[Codes]:
-    """Bias columns as the cell takes them: after: r, z, input n, recurrent n; before: r, z, n."""
+    """Bias columns as the cell takes them: after: r, z, input n, recurrent n; before: r, z, n.
+
+    Those of sums that become a pre-activation code hold what its rounding wants.
+    """
     size = layer.hidden
+    half = rounding_half(layer.formats.product_frac - layer.formats.preactivation.frac)
     r, z, n = (layer.bias_ih[i * size : (i + 1) * size] for i in range(3))
     if layer.bias_hh is None:
-        return [r, z, n]
+        return [r + half, z + half, n + half]
     r_h, z_h, n_h = (layer.bias_hh[i * size : (i + 1) * size] for i in range(3))
-    return [r + r_h, z + z_h, n, n_h]
+    return [r + r_h + half, z + z_h + half, n, n_h + half]
 
 
 def _bias_bits(layer: GruLayer) -> int:

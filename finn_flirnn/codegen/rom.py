@@ -76,6 +76,15 @@ def pack_bits(fields: Iterable[tuple[int, int]]) -> int:
     return word
 
 
+def rounding_half(shift: int) -> int:
+    """What rtl/round_saturate.sv wants added to a value that it divides by 2**shift.
+
+    >>> rounding_half(4), rounding_half(0)
+    (8, 0)
+    """
+    return 1 << (shift - 1) if shift > 0 else 0
+
+
 def signed_bits(*magnitudes: int) -> int:
     """Bits of a two's-complement word that holds all the given codes; at least 2."""
     return max([2] + [(code if code >= 0 else ~code).bit_length() + 1 for code in magnitudes])

@@ -50,6 +50,7 @@ class GruFolding:
     ram_style: where their states lie: "auto" (by size), "block" (no UltraRAM) or "ultra".
     park: the last states stay in the ring until they are taken (rtl/gru_park.sv); only for a layer that
     gives its last state.
+    cell_dsp: whether the cell's two products a unit (r*v', z*(h-n)) take DSPs; else look-up tables.
     """
 
     pe: int = 1
@@ -58,6 +59,7 @@ class GruFolding:
     lanes: int = 1
     ram_style: RamStyle = RamStyle.AUTO
     park: bool = False
+    cell_dsp: bool = True
 
     def check(self, hidden: int, inputs: int) -> None:
         """Raise ValueError if the folding does not fit a layer of these sizes."""

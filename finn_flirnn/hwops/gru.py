@@ -26,6 +26,7 @@ class GRU(StreamOp):
 
         PE: units in parallel. SIMD: state columns in parallel. InputSIMD: input columns in parallel.
         ram_style, park: where the states lie, and whether the last ones wait there (GruFolding).
+        CellDSP: whether the products of the cell take DSPs.
         groups: of ``lanes`` pixels in the tensors. out_lanes: of the layer that takes the last states
         (0: as many as here).
         """
@@ -35,6 +36,7 @@ class GRU(StreamOp):
             "InputSIMD": ("i", False, 1),
             "ram_style": ("s", False, str(RamStyle.AUTO), {str(style) for style in RamStyle}),
             "park": ("i", False, 0, {0, 1}),
+            "CellDSP": ("i", False, 1, {0, 1}),
             "groups": ("i", False, 1),
             "out_lanes": ("i", False, 0),
         }
@@ -60,6 +62,7 @@ class GRU(StreamOp):
             lanes=self.int_attribute("lanes"),
             ram_style=RamStyle(self.get_nodeattr("ram_style")),
             park=bool(self.get_nodeattr("park")),
+            cell_dsp=bool(self.get_nodeattr("CellDSP")),
         )
         folding.check(self.layer.hidden, self.layer.inputs)
         return folding

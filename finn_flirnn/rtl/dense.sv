@@ -2,6 +2,7 @@
 // Dense layer at every position: y = requantise(W x + b), docs/numerics.md section 5.
 // x: SIMD features a transfer, INPUTS a position; y: PE outputs a transfer, OUTPUTS a position.
 // Initiation interval OUTPUTS/PE * INPUTS/SIMD cycles a position. Memories answer one cycle later.
+// The biases hold half of 2**SHIFT beside, see round_saturate.
 module dense #(
     parameter int INPUTS = 32,
     parameter int OUTPUTS = 3,
@@ -100,7 +101,7 @@ module dense #(
     );
   end
 
-  pipeline_out #(.WIDTH(PE * YBITS), .LATENCY(4)) u_pipeline (
+  pipeline_out #(.WIDTH(PE * YBITS), .LATENCY(3)) u_pipeline (
       .clk(clk), .rst_n(rst_n), .enter(enter), .enough(enough), .idat(y),
       .odat(odat), .ovld(ovld), .ordy(ordy)
   );

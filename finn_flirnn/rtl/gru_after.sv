@@ -42,6 +42,7 @@ module gru_after #(
     parameter int NSHIFT = 0,
     parameter int STATE_SHIFT = 7,
     parameter bit STATE_NARROW = 1'b1,
+    parameter bit CELL_DSP = 1'b1,  // the cell's products in DSPs, else in look-up tables
     parameter int PACK_SHIFT_H = 0,  // see dot_pair
     parameter int PACK_GROUP_H = 1,
     parameter int PACK_SHIFT_X = 0,
@@ -121,14 +122,14 @@ module gru_after #(
         .HACC(HACC), .XACC(XACC), .BIAS(BIAS), .HALIGN(HALIGN), .XALIGN(XALIGN), .SUM(SUM), .PBITS(PBITS),
         .P_SHIFT(P_SHIFT), .U_ALIGN(U_ALIGN), .RV_ALIGN(RV_ALIGN), .A_SHIFT(A_SHIFT), .HBITS(HBITS),
         .CBITS(CBITS), .GBITS(GBITS), .GFRAC(GFRAC), .HSHIFT(HSHIFT), .NSHIFT(NSHIFT),
-        .STATE_SHIFT(STATE_SHIFT), .STATE_NARROW(STATE_NARROW)
+        .STATE_SHIFT(STATE_SHIFT), .STATE_NARROW(STATE_NARROW), .DSP(CELL_DSP)
     ) u_unit (
         .clk(clk), .v(v[c]), .u(x_sum[c]), .h(hold[c]), .bias(bias_dat[c]),
         .gate_addr(gate_addr[c]), .gate_dat(gate_dat[c]), .cand_addr(cand_addr[c]), .cand_dat(cand_dat[c]),
         .odat(cell_dat[c])
     );
   end
-  pipeline_out #(.WIDTH(CELL * HBITS), .LATENCY(16)) u_pipeline (
+  pipeline_out #(.WIDTH(CELL * HBITS), .LATENCY(17)) u_pipeline (
       .clk(clk), .rst_n(rst_n), .enter(enter), .enough(enough), .idat(cell_dat),
       .odat(new_dat), .ovld(new_vld), .ordy(new_rdy)
   );

@@ -37,6 +37,7 @@ module gru_before #(
     parameter int NSHIFT = 0,
     parameter int STATE_SHIFT = 7,
     parameter bit STATE_NARROW = 1'b1,
+    parameter bit CELL_DSP = 1'b1,  // the cell's products in DSPs, else in look-up tables
     parameter int PACK_SHIFT_H = 0,  // see dot_pair
     parameter int PACK_GROUP_H = 1,
     parameter int PACK_SHIFT_X = 0,
@@ -97,6 +98,7 @@ module gru_before #(
     logic [HBITS-1:0] h;
   } carry_t;
   carry_t [CELL-1:0] carry_in, carry;
+  localparam int RESET_LATENCY = 9;
   // groups between the two halves: a whole vector gathers while the candidate's unit works on another
   localparam int CARRY = 5 * GROUPS + 32;
 
@@ -129,7 +131,7 @@ module gru_before #(
   for (genvar c = 0; c < CELL; c++) begin : gen_reset
     gru_unit_reset #(
         .HACC(HACC), .XACC(XACC), .BIAS(BIAS), .HALIGN(HALIGN), .XALIGN(XALIGN), .SUM(SUM), .PBITS(PBITS),
-        .P_SHIFT(P_SHIFT), .HBITS(HBITS), .GBITS(GBITS), .GFRAC(GFRAC), .STATE_NARROW(STATE_NARROW)
+        .P_SHIFT(P_SHIFT), .HBITS(HBITS), .GBITS(GBITS), .GFRAC(GFRAC), .STATE_NARROW(STATE_NARROW), .DSP(CELL_DSP)
     ) u_unit (
         .clk(clk), .v(v[c]), .u(x_sum[c]), .h(hold[c]), .bias(bias_dat[c]),
         .gate_addr(gate_addr[c]), .gate_dat(gate_dat[c]),
@@ -138,11 +140,11 @@ module gru_before #(
   end
 
   // ---- r*h to the candidate's product; z, h and the input part wait for it beside
-  pipeline_out #(.WIDTH(CELL * HBITS), .LATENCY(9)) u_reset (
+  pipeline_out #(.WIDTH(CELL * HBITS), .LATENCY(RESET_LATENCY)) u_reset (
       .clk(clk), .rst_n(rst_n), .enter(enter), .enough(reset_enough), .idat(reset_in),
       .odat(reset_dat), .ovld(reset_vld), .ordy(reset_rdy)
   );
-  pipeline_out #(.WIDTH($bits(carry_in)), .LATENCY(9), .PLACES(CARRY)) u_carry (
+  pipeline_out #(.WIDTH($bits(carry_in)), .LATENCY(RESET_LATENCY), .PLACES(CARRY)) u_carry (
       .clk(clk), .rst_n(rst_n), .enter(enter), .enough(carry_enough), .idat(carry_in),
       .odat(carry), .ovld(carry_vld), .ordy(enter_n)
   );
@@ -170,7 +172,7 @@ module gru_before #(
     gru_unit_candidate #(
         .HACC(HACC), .HALIGN(HALIGN), .SUM(SUM), .PBITS(PBITS), .P_SHIFT(P_SHIFT), .HBITS(HBITS),
         .CBITS(CBITS), .GBITS(GBITS), .GFRAC(GFRAC), .HSHIFT(HSHIFT), .NSHIFT(NSHIFT),
-        .STATE_SHIFT(STATE_SHIFT), .STATE_NARROW(STATE_NARROW)
+        .STATE_SHIFT(STATE_SHIFT), .STATE_NARROW(STATE_NARROW), .DSP(CELL_DSP)
     ) u_unit (
         .clk(clk), .v(vn[c]), .u_n(carry[c].u), .z(carry[c].z), .h(carry[c].h),
         .cand_addr(cand_addr[c]), .cand_dat(cand_dat[c]), .odat(cell_dat[c])

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // One unit of a GRU whose reset gate acts after the recurrent product (docs/numerics.md, section 4):
 //   r = gate(v_r + u_r), z = gate(v_z + u_z), n = candidate(u_n + r * v_n), h' = n + z * (h - n)
-// v: recurrent products, u: input products (0 without input). Biases arrive one cycle later than v.
-// Tables answer an address one cycle later. Latency 16 cycles, one unit a cycle, no stall.
+// v: recurrent products, u: input products (0 without input). Biases arrive one cycle later than v; those of r, z and
+// recurrent n hold half of 2**P_SHIFT beside, see round_saturate.
+// Tables answer an address one cycle later. Latency 17 cycles, one unit a cycle, no stall.
 module gru_unit_after #(
     parameter int HACC = 20,
     parameter int XACC = 20,
@@ -22,7 +23,8 @@ module gru_unit_after #(
     parameter int HSHIFT = 0,
     parameter int NSHIFT = 0,
     parameter int STATE_SHIFT = 7,
-    parameter bit STATE_NARROW = 1'b1
+    parameter bit STATE_NARROW = 1'b1,
+    parameter bit DSP = 1'b1  // see multiply
 ) (
     input  logic                      clk,
     input  logic [2:0][    HACC-1:0]  v,
@@ -36,6 +38,8 @@ module gru_unit_after #(
     output logic      [   HBITS-1:0]  odat
 );
   localparam int RV = GBITS + 1 + PBITS;
+  // half of 2**A_SHIFT at the product's scale
+  localparam logic [47:0] HALF = (GFRAC > 0) ? 48'd1 << (GFRAC - 1) : '0;
   localparam int A = ((SUM + U_ALIGN > RV + RV_ALIGN) ? SUM + U_ALIGN : RV + RV_ALIGN) + 1;
 
   logic signed [SUM-1:0] a_r, a_z, v_n, u_n, u_n_q;
@@ -59,28 +63,30 @@ module gru_unit_after #(
       .clk(clk), .h(v[2]), .x(1'b0), .bias(bias[3]), .odat(v_n)
   );
 
-  // cycles 4 and 5: pre-activation codes; cycle 6: gates
+  // cycle 4: pre-activation codes; cycle 5: gates
   round_saturate #(.IN_BITS(SUM), .SHIFT(P_SHIFT), .OUT_BITS(PBITS)) u_p_r (.clk(clk), .idat(a_r), .odat(gate_addr[0]));
   round_saturate #(.IN_BITS(SUM), .SHIFT(P_SHIFT), .OUT_BITS(PBITS)) u_p_z (.clk(clk), .idat(a_z), .odat(gate_addr[1]));
   round_saturate #(.IN_BITS(SUM), .SHIFT(P_SHIFT), .OUT_BITS(PBITS)) u_p_v (.clk(clk), .idat(v_n), .odat(v_p));
 
-  // cycle 7: r * v'; cycle 8: candidate's sum; cycles 9 and 10: its code; cycle 11: candidate
-  logic [PBITS-1:0] v_p_q;
-  delay #(.WIDTH(PBITS), .CYCLES(1)) u_v_p (.clk(clk), .idat(v_p), .odat(v_p_q));
-  delay #(.WIDTH(SUM), .CYCLES(4)) u_u_n (.clk(clk), .idat(u_n), .odat(u_n_q));
+  // cycles 6 to 8: r * v'; cycle 9: candidate's sum; cycle 10: its code; cycle 11: candidate
+  (* keep *) logic [PBITS-1:0] v_p_q;  // see multiply
+  delay #(.WIDTH(SUM), .CYCLES(5)) u_u_n (.clk(clk), .idat(u_n), .odat(u_n_q));
+  multiply #(.A_BITS(PBITS), .B_BITS(GBITS), .START(HALF), .DSP(DSP)) u_rv (
+      .clk(clk), .a(v_p_q), .b(gate_dat[0]), .odat(rv)
+  );
   always_ff @(posedge clk) begin
-    rv  <= $signed({1'b0, gate_dat[0]}) * $signed(v_p_q);
+    v_p_q <= v_p;
     a_n <= ($signed({{(A - SUM) {u_n_q[SUM-1]}}, u_n_q}) <<< U_ALIGN)
         + ($signed({{(A - RV) {rv[RV-1]}}, rv}) <<< RV_ALIGN);
   end
   round_saturate #(.IN_BITS(A), .SHIFT(A_SHIFT), .OUT_BITS(PBITS)) u_p_n (.clk(clk), .idat(a_n), .odat(cand_addr));
 
-  // cycles 12 to 16: blend
-  delay #(.WIDTH(GBITS), .CYCLES(5)) u_z_line (.clk(clk), .idat(gate_dat[1]), .odat(z_q));
+  // cycles 12 to 17: blend
+  delay #(.WIDTH(GBITS), .CYCLES(6)) u_z_line (.clk(clk), .idat(gate_dat[1]), .odat(z_q));
   delay #(.WIDTH(HBITS), .CYCLES(11)) u_h_line (.clk(clk), .idat(h), .odat(h_q));
   gru_blend #(
       .HBITS(HBITS), .CBITS(CBITS), .GBITS(GBITS), .GFRAC(GFRAC), .HSHIFT(HSHIFT), .NSHIFT(NSHIFT),
-      .STATE_SHIFT(STATE_SHIFT), .STATE_NARROW(STATE_NARROW)
+      .STATE_SHIFT(STATE_SHIFT), .STATE_NARROW(STATE_NARROW), .DSP(DSP)
   ) u_blend (
       .clk(clk), .z(z_q), .n(cand_dat), .h(h_q), .odat(odat)
   );

@@ -15,7 +15,8 @@ module gru_unit_candidate #(
     parameter int HSHIFT = 0,
     parameter int NSHIFT = 0,
     parameter int STATE_SHIFT = 7,
-    parameter bit STATE_NARROW = 1'b1
+    parameter bit STATE_NARROW = 1'b1,
+    parameter bit DSP = 1'b1  // see multiply
 ) (
     input  logic                   clk,
     input  logic signed [HACC-1:0] v,
@@ -31,18 +32,18 @@ module gru_unit_candidate #(
   logic [GBITS-1:0] z_q;
   logic [HBITS-1:0] h_q;
 
-  // cycles 1 and 2: sum; cycles 3 and 4: its code; cycle 5: candidate; cycles 6 to 10: blend
+  // cycles 1 and 2: sum; cycle 3: its code; cycle 4: candidate; cycles 5 to 10: blend
   always_ff @(posedge clk) begin
     v_q <= v;
     u_q <= u_n;
     a_n <= u_q + ($signed({{(SUM - HACC) {v_q[HACC-1]}}, v_q}) <<< HALIGN);
   end
   round_saturate #(.IN_BITS(SUM), .SHIFT(P_SHIFT), .OUT_BITS(PBITS)) u_p (.clk(clk), .idat(a_n), .odat(cand_addr));
-  delay #(.WIDTH(GBITS), .CYCLES(5)) u_z_line (.clk(clk), .idat(z), .odat(z_q));
-  delay #(.WIDTH(HBITS), .CYCLES(5)) u_h_line (.clk(clk), .idat(h), .odat(h_q));
+  delay #(.WIDTH(GBITS), .CYCLES(4)) u_z_line (.clk(clk), .idat(z), .odat(z_q));
+  delay #(.WIDTH(HBITS), .CYCLES(4)) u_h_line (.clk(clk), .idat(h), .odat(h_q));
   gru_blend #(
       .HBITS(HBITS), .CBITS(CBITS), .GBITS(GBITS), .GFRAC(GFRAC), .HSHIFT(HSHIFT), .NSHIFT(NSHIFT),
-      .STATE_SHIFT(STATE_SHIFT), .STATE_NARROW(STATE_NARROW)
+      .STATE_SHIFT(STATE_SHIFT), .STATE_NARROW(STATE_NARROW), .DSP(DSP)
   ) u_blend (
       .clk(clk), .z(z_q), .n(cand_dat), .h(h_q), .odat(odat)
   );

@@ -20,7 +20,7 @@ module pipeline_out #(
 
   always_ff @(posedge clk) begin
     if (!rst_n) valid <= '0;
-    else valid <= {valid[LATENCY-2:0], enter};
+    else valid <= LATENCY'({valid, enter});
   end
 
   credits #(.PLACES(PLACES)) u_credits (

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // requantise of docs/numerics.md, section 2: divide by 2**SHIFT, to nearest, ties to even, saturate.
-// SHIFT <= 0 multiplies. Latency 2 cycles, one value a cycle, no stall.
+// idat: the value with 2**(SHIFT-1) added, which costs nothing where a constant is added anyway. Then the
+// quotient is rounded already, up if it is a tie; a tie has left zeros and becomes even.
+// SHIFT <= 0 multiplies, with nothing added. Latency 1 cycle, one value a cycle, no stall.
 module round_saturate #(
     parameter int IN_BITS = 20,
     parameter int SHIFT = 4,
@@ -14,35 +16,42 @@ module round_saturate #(
 );
   localparam int LEFT = (SHIFT < 0) ? -SHIFT : 0;
   localparam int RIGHT = (SHIFT > 0) ? SHIFT : 0;
-  localparam int ROOM = (IN_BITS + LEFT > RIGHT + 1) ? IN_BITS + LEFT : RIGHT + 1;
-  localparam int WORK = ((ROOM > OUT_BITS + RIGHT) ? ROOM : OUT_BITS + RIGHT) + 2;
-  localparam int SCALED = WORK - RIGHT;
-  localparam logic signed [SCALED-1:0] ONE = 1;
-  localparam logic signed [SCALED-1:0] GREATEST = (ONE <<< (OUT_SIGNED ? OUT_BITS - 1 : OUT_BITS)) - ONE;
-  localparam logic signed [SCALED-1:0] LEAST =
-      OUT_SIGNED ? (OUT_NARROW ? -GREATEST : -GREATEST - ONE) : '0;
+  localparam int ROOM = IN_BITS + LEFT - RIGHT;
+  localparam int SCALED = (ROOM > OUT_BITS + 1) ? ROOM : OUT_BITS + 1;
+  localparam int WORK = SCALED + RIGHT;
+  localparam int TOP = OUT_SIGNED ? OUT_BITS - 1 : OUT_BITS;  // bits that all equal the sign, or it saturates
 
   logic signed [WORK-1:0] wide;
-  logic signed [SCALED-1:0] scaled, scaled_next;
+  logic [SCALED-1:0] scaled;
+  logic sign, saturate, odd;
 
   assign wide = $signed({{(WORK - IN_BITS) {idat[IN_BITS-1]}}, idat}) <<< LEFT;
-
+  assign scaled = wide[WORK-1:RIGHT];
   if (RIGHT == 0) begin : gen_exact
-    assign scaled_next = wide;
+    assign odd = scaled[0];
   end else begin : gen_round
-    localparam logic signed [WORK-1:0] UNIT = 1;
-    localparam logic signed [WORK-1:0] HALF_LESS_ONE = (UNIT <<< (RIGHT - 1)) - UNIT;
-    logic signed [WORK-1:0] rounded;
-    logic unused;
-    assign rounded = wide + HALF_LESS_ONE + {{(WORK - 1) {1'b0}}, wide[RIGHT]};
-    assign scaled_next = rounded[WORK-1:RIGHT];
-    assign unused = &{1'b0, rounded[RIGHT-1:0]};
+    assign odd = scaled[0] && (wide[RIGHT-1:0] != '0);
   end
+  assign sign = scaled[SCALED-1];
+  assign saturate = scaled[SCALED-1:TOP] != {(SCALED - TOP) {sign}};
 
-  always_ff @(posedge clk) begin
-    scaled <= scaled_next;
-    if (scaled > GREATEST) odat <= GREATEST[OUT_BITS-1:0];
-    else if (scaled < LEAST) odat <= LEAST[OUT_BITS-1:0];
-    else odat <= scaled[OUT_BITS-1:0];
+  if (OUT_SIGNED) begin : gen_signed
+    logic least;  // the code that a narrow format has not
+    if (OUT_NARROW && OUT_BITS > 2) begin : gen_narrow
+      assign least = sign && (saturate || (!odd && scaled[OUT_BITS-2:1] == '0));
+    end else begin : gen_full
+      assign least = OUT_NARROW && sign && (saturate || !odd);
+    end
+    always_ff @(posedge clk) begin
+      odat <= saturate ? {sign, {(OUT_BITS - 1) {!sign}}} : {scaled[OUT_BITS-1:1], odd};
+      if (least) odat[0] <= 1'b1;
+    end
+  end else begin : gen_unsigned
+    logic [OUT_BITS-1:0] code;
+    always_comb begin
+      code = scaled[OUT_BITS-1:0];
+      code[0] = odd;
+    end
+    always_ff @(posedge clk) odat <= sign ? '0 : saturate ? '1 : code;
   end
 endmodule

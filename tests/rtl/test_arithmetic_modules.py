@@ -8,6 +8,7 @@ import pytest
 
 from finn_flirnn.codegen import StreamPort
 from finn_flirnn.codegen.multiplier import Multiplier, choose_packing
+from finn_flirnn.codegen.rom import rounding_half
 from finn_flirnn.numerics import (
     Activation,
     Format,
@@ -38,16 +39,17 @@ def test_requant_rounds_half_to_even_and_saturates(
     tmp_path: Path, bits: int, shift: int, target: Format
 ) -> None:
     codes = np.arange(-(1 << (bits - 1)), 1 << (bits - 1))
+    width = max(bits, shift) + 1
     parameters = {
-        "IN_BITS": bits,
+        "IN_BITS": width,
         "SHIFT": shift,
         "OUT_BITS": target.bits,
         "OUT_SIGNED": int(target.signed),
         "OUT_NARROW": int(target.narrow),
     }
     out = StreamPort("out0_V", 1, target)
-    model = pipeline_model(tmp_path, "round_saturate", parameters, [("idat", bits)], out, latency=2)
-    given = run(model, fields([(codes, bits)]), len(codes), stalls=0.3)
+    model = pipeline_model(tmp_path, "round_saturate", parameters, [("idat", width)], out, latency=1)
+    given = run(model, fields([(codes + rounding_half(shift), width)]), len(codes), stalls=0.3)
     assert (given[:, 0] == requantise(codes, shift, target)).all()
 
 
@@ -116,6 +118,23 @@ def test_packed_dot_products_are_exact_at_the_extremes(
     assert (given == np.einsum("ngs,ns->ng", w, a)).all()
 
 
+@pytest.mark.parametrize("dsp", [0, 1])
+@pytest.mark.parametrize(("a_bits", "b_bits"), [(8, 8), (10, 5), (3, 1), (9, 9), (16, 4), (12, 2)])
+def test_multiply_equals_the_product(tmp_path: Path, dsp: int, a_bits: int, b_bits: int) -> None:
+    rng = np.random.default_rng(2)
+    a = rng.integers(-(1 << (a_bits - 1)), 1 << (a_bits - 1), 3000)
+    b = rng.integers(0, 1 << b_bits, 3000)
+    a[:100], b[:200:2] = -(1 << (a_bits - 1)), (1 << b_bits) - 1
+    start = 1 << (a_bits + b_bits - 3)
+    parameters = {"A_BITS": a_bits, "B_BITS": b_bits, "START": start, "DSP": dsp}
+    ports = [("a", a_bits), ("b", b_bits)]
+    target = StreamPort("out0_V", 1, Format(a_bits + b_bits + 1, 0))
+    model = pipeline_model(tmp_path, "multiply", parameters, ports, target, latency=3)
+    given = run(model, fields([(a, a_bits), (b, b_bits)]), len(a), stalls=0.2)
+    assert (given[:, 0] == a * b + start).all()
+
+
+@pytest.mark.parametrize("dsp", [0, 1])
 @pytest.mark.parametrize(
     ("state", "candidate"),
     [
@@ -124,7 +143,7 @@ def test_packed_dot_products_are_exact_at_the_extremes(
         (Format(4, 3), Format(10, 9, narrow=True)),
     ],
 )
-def test_blend_equals_the_oracle(tmp_path: Path, state: Format, candidate: Format) -> None:
+def test_blend_equals_the_oracle(tmp_path: Path, state: Format, candidate: Format, dsp: int) -> None:
     gate, pre = Format(8, 7, signed=False), Format(4, 1)
     layer = GruLayer(
         GruFormats(Format(2, 0), state, gate, candidate, pre),
@@ -145,10 +164,11 @@ def test_blend_equals_the_oracle(tmp_path: Path, state: Format, candidate: Forma
         "HBITS": state.bits, "CBITS": candidate.bits, "GBITS": 8, "GFRAC": 7,
         "HSHIFT": common - state.frac, "NSHIFT": common - candidate.frac,
         "STATE_SHIFT": common + 7 - state.frac, "STATE_NARROW": int(state.narrow),
+        "DSP": dsp,
     }  # fmt: skip
     ports = [("z", 8), ("n", candidate.bits), ("h", state.bits)]
     model = pipeline_model(
-        tmp_path, "gru_blend", parameters, ports, StreamPort("out0_V", 1, state), latency=5
+        tmp_path, "gru_blend", parameters, ports, StreamPort("out0_V", 1, state), latency=6
     )
     given = run(model, fields([(z, 8), (n, candidate.bits), (h, state.bits)]), len(z), stalls=0.2)
     assert (given[:, 0] == layer.blend(z, n, h)).all()

@@ -18,6 +18,9 @@ from tests.rtl.layers import GruCase, random_dense
 CASES = {
     "one unit, one step": GruCase(1, GruFolding(), steps=1),
     "one lane": GruCase(8, GruFolding(4, 4, 1, 1)),
+    "cell in look-up tables": GruCase(8, GruFolding(4, 4, 1, 2, cell_dsp=False)),
+    "before, cell in look-up tables": GruCase(6, GruFolding(3, 2, 1, 3, cell_dsp=False), reset=Reset.BEFORE,
+                                              gate_bits=5, state_bits=10),
     "before, three lanes": GruCase(8, GruFolding(4, 4, 1, 3), reset=Reset.BEFORE),
     "no input, given state": GruCase(6, GruFolding(3, 2, 1, 3), inputs=0, initial_state=True),
     "before, last state, wide": GruCase(

@@ -57,12 +57,13 @@ def test_finn_specialises_the_layers_and_they_keep_name_and_folding(model: Any) 
 
 
 def test_all_problems_are_told_together_and_nothing_is_set(model: Any) -> None:
-    wrong = {"encoder": {"PE": 5, "Lanes": 2}, "decoder": {"SIMD": 0}, "heads": {"PE": 1}}
+    wrong = {"encoder": {"PE": 5, "Lanes": 2}, "decoder": {"SIMD": 0, "CellDSP": 2}, "heads": {"PE": 1}}
     with pytest.raises(ValueError, match="does not fit the model") as error:
         model.transform(SetRecurrentFolding(wrong), make_deepcopy=False)
     text = str(error.value)
     assert "encoder: PE=5 must divide its 12 hidden units; choose from [1, 2, 3, 4, 6, 12]" in text
-    assert "encoder has no Lanes; choose from ['PE', 'SIMD', 'InputSIMD']" in text
+    assert "encoder has no Lanes; choose from ['PE', 'SIMD', 'InputSIMD', 'CellDSP']" in text
+    assert "decoder: CellDSP=2 must be 0 or 1; choose one of them" in text
     assert "decoder: SIMD=0 must divide its 12 hidden units" in text
     assert "no layer is named heads; choose from ['encoder', 'decoder', 'head']" in text
     assert "layer head has no folding; give it one of ['PE', 'SIMD']" in text

@@ -49,8 +49,13 @@ def run_flow(context: BuildContext, folder: Path, vivado: bool) -> FinnFlowResul
         board=config.target.finn_name,
         clock_ns=config.clock_ns,
         folding={
-            "encoder": {"PE": encoder.pe, "SIMD": encoder.simd, "InputSIMD": encoder.input_simd},
-            "decoder": {"PE": decoder.pe, "SIMD": decoder.simd},
+            "encoder": {
+                "PE": encoder.pe,
+                "SIMD": encoder.simd,
+                "InputSIMD": encoder.input_simd,
+                "CellDSP": int(encoder.cell_dsp),
+            },
+            "decoder": {"PE": decoder.pe, "SIMD": decoder.simd, "CellDSP": int(decoder.cell_dsp)},
             "head": {"PE": head.pe, "SIMD": head.simd},
         },
         lanes=config.lanes,
