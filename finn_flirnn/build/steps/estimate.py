@@ -10,6 +10,7 @@ from finn_flirnn.build.boards import RESOURCES
 from finn_flirnn.build.collect import PARTS
 from finn_flirnn.build.context import BuildContext
 from finn_flirnn.build.files import read_json_file
+from finn_flirnn.driver.order import GATES
 
 
 def run(context: BuildContext) -> None:
@@ -27,8 +28,11 @@ def run(context: BuildContext) -> None:
         for layer in found["layers"]
     ]
     total: dict[str, Any] = {key: sum(layer[key] for layer in layers) + streams[key] for key in RESOURCES}
-    # the layers work side by side: the slowest sets the pace
-    total = {"cycles_per_pixel": max(layer["cycles_per_pixel"] for layer in layers), **total}
+    paces = [layer["cycles_per_pixel"] for layer in layers]
+    # the layers work side by side: the slowest sets the pace; but a frame is not encoded while the states
+    # of the one before wait in the encoder (ADR 8)
+    pace = paces[0] + max(paces[1:]) if config.order == GATES else max(paces)
+    total = {"cycles_per_pixel": pace, **total}
     synthesised, simulated = context.read_report("synthesis"), context.read_report("rtlsim")
     context.report(
         "estimate",
