@@ -36,6 +36,9 @@ VERILATOR_FLAGS = (
     "--prefix",
     "Vtop",
     "-O3",
+    # the C++ compiler takes far longer for few large functions than for many small ones
+    "--output-split-cfuncs",
+    "500",
     "--assert",
     # registers start at random, and so does every x: a design must not live on a simulator's zeros
     "--x-assign",
