@@ -3,19 +3,14 @@
 
 from __future__ import annotations
 
-from finn_flirnn.codegen.gru import gru_packing, gru_state_memory
-from finn_flirnn.codegen.multiplier import Multiplier, Packing, dot_latency
+from finn_flirnn.codegen.gru import gru_arrays, gru_state_memory
+from finn_flirnn.codegen.multiplier import Multiplier
 from finn_flirnn.codegen.types import DenseFolding, GruFolding
 from finn_flirnn.numerics import DenseLayer, GruLayer, Reset
 
 FIFO_LATENCY = 2
 CELL_LATENCY = {"after": 17, "reset": 9, "candidate": 10}
 """LATENCY of pipeline_out in rtl/gru_after.sv and rtl/gru_before.sv."""
-
-
-def mvu_latency(simd: int, packing: Packing, rows: int) -> int:
-    """Cycles from a fold's last operand word to its first part at the output of rtl/matrix_vector.sv."""
-    return 1 + dot_latency(simd, packing, rows) + 1 + FIFO_LATENCY
 
 
 def gru_step_cycles(
@@ -55,17 +50,15 @@ def dense_cycles(layer: DenseLayer, positions: int, folding: DenseFolding) -> in
 def _ring_latency(layer: GruLayer, folding: GruFolding, multiplier: Multiplier) -> int:
     """Cycles from a vector's last word entering the matrix-vector unit, were it a one-fold unit, to the
     last word of the new state entering it."""
-    packing, _ = gru_packing(layer, folding, multiplier)
+    arrays = gru_arrays(layer, folding, multiplier)
     cell = folding.cell_pe(layer.hidden)
     sf = layer.hidden // folding.simd
     parts, widen = folding.pe // cell, int(folding.simd > cell)
     home = FIFO_LATENCY + widen + (gru_state_memory(layer, folding, multiplier).latency or FIFO_LATENCY)
+    product = arrays["wh"].latency + FIFO_LATENCY
     if layer.reset is Reset.AFTER:
-        product = mvu_latency(folding.simd, packing, 3 * folding.pe)
         return product + parts - 1 + CELL_LATENCY["after"] + home
     nf = layer.hidden // folding.pe
-    first = (
-        mvu_latency(folding.simd, packing, 2 * folding.pe) + CELL_LATENCY["reset"] + FIFO_LATENCY + widen
-    )
-    second = mvu_latency(folding.simd, packing, folding.pe) + CELL_LATENCY["candidate"]
+    first = product + CELL_LATENCY["reset"] + FIFO_LATENCY + widen
+    second = arrays["wn"].latency + FIFO_LATENCY + CELL_LATENCY["candidate"]
     return first + 2 * (parts - 1) + (nf - 1) * sf + second + home

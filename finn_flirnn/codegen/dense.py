@@ -5,16 +5,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from finn_flirnn.codegen.multiplier import Multiplier, Packing, choose_packing, weight_words
+from finn_flirnn.codegen.multiplier import Multiplier
 from finn_flirnn.codegen.rom import Rom, pack_bits, rounding_half, signed_bits
+from finn_flirnn.codegen.systolic import MacArray, mac_array
 from finn_flirnn.codegen.types import DenseFolding, RtlModule, StreamPort
 from finn_flirnn.codegen.wrapper import MemoryPort, write_module
 from finn_flirnn.numerics import Codes, DenseLayer
 
 
-def dense_packing(layer: DenseLayer, folding: DenseFolding, multiplier: Multiplier) -> Packing:
-    """Packing of the head's products."""
-    return choose_packing(multiplier, layer.weight_format, layer.input_format, folding.simd)
+def dense_array(layer: DenseLayer, folding: DenseFolding, multiplier: Multiplier) -> MacArray:
+    """The head's multipliers."""
+    shape = (folding.pe, 1, folding.pe, folding.simd)
+    folds, words = layer.outputs // folding.pe, layer.inputs // folding.simd
+    return mac_array(multiplier, layer.weight_format, layer.input_format, shape, folds, words)
 
 
 def dense_parameters(layer: DenseLayer, folding: DenseFolding, multiplier: Multiplier) -> dict[str, int]:
@@ -23,7 +26,8 @@ def dense_parameters(layer: DenseLayer, folding: DenseFolding, multiplier: Multi
     acc = layer.weight_format.bits + x.bits + int(not x.signed) + (layer.inputs - 1).bit_length()
     biases = _biases(layer)
     bias = signed_bits(int(biases.min()), int(biases.max()))
-    packing = dense_packing(layer, folding, multiplier)
+    array = dense_array(layer, folding, multiplier)
+    weights = array.weights("", layer.weight)
     return {
         "INPUTS": layer.inputs,
         "OUTPUTS": layer.outputs,
@@ -39,8 +43,9 @@ def dense_parameters(layer: DenseLayer, folding: DenseFolding, multiplier: Multi
         "YBITS": y.bits,
         "YSIGNED": int(y.signed),
         "YNARROW": int(y.narrow),
-        "PACK_SHIFT": packing.shift,
-        "PACK_GROUP": packing.group,
+        **array.parameters(),
+        "WADDRS": weights.address_width,
+        "WWIDTH": weights.width,
     }
 
 
@@ -76,12 +81,12 @@ def dense_memories(
 ) -> list[MemoryPort]:
     """Weights and biases of a dense head, as its memory ports take them."""
     bias_bits = dense_parameters(layer, folding, multiplier)["BIAS"]
-    packing, biases = dense_packing(layer, folding, multiplier), _biases(layer)
+    weights = dense_array(layer, folding, multiplier).weights(f"{name}_w", layer.weight)
+    biases = _biases(layer)
     folds = [list(range(start, start + folding.pe)) for start in range(0, layer.outputs, folding.pe)]
-    words, width = weight_words(layer.weight, folds, folding.simd, layer.weight_format.bits, packing)
     bias_words = tuple(pack_bits((int(biases[row]), bias_bits) for row in rows) for rows in folds)
     return [
-        MemoryPort("w", Rom(f"{name}_w", width, tuple(words))),
+        MemoryPort("w", weights),
         MemoryPort("bias", Rom(f"{name}_bias", bias_bits * folding.pe, bias_words)),
     ]
 

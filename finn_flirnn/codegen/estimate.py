@@ -2,31 +2,35 @@
 """Resources of the engines before synthesis, counted from their structure.
 
 The counts follow rtl/*.sv register by register and adder by adder, in the cells of UltraScale+ as
-Yosys maps them (it packs no registers into DSP48E2). ``tests/rtl`` and every build report compare them
+Yosys maps them. ``tests/rtl`` and every build report compare them
 with synthesis.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
 
 from finn_flirnn.codegen.cycles import CELL_LATENCY
-from finn_flirnn.codegen.dense import dense_memories, dense_parameters
-from finn_flirnn.codegen.gru import gru_memories, gru_parameters, gru_state_memory
-from finn_flirnn.codegen.multiplier import Multiplier, Packing, dot_latency
+from finn_flirnn.codegen.dense import dense_array, dense_memories, dense_parameters
+from finn_flirnn.codegen.gru import gru_arrays, gru_memories, gru_parameters, gru_state_memory
+from finn_flirnn.codegen.multiplier import Multiplier
 from finn_flirnn.codegen.resources import Resources
-from finn_flirnn.codegen.rom import BLOCK_DEPTH, Rom
+from finn_flirnn.codegen.rom import BankedRom, Rom, is_block
 from finn_flirnn.codegen.state_memory import state_memory_resources
+from finn_flirnn.codegen.systolic import MacArray
 from finn_flirnn.codegen.types import DenseFolding, GruFolding
 from finn_flirnn.numerics import DenseLayer, GruLayer, Reset
 
+NOTHING = Resources()
 LUTRAM_BITS = 6000
 """FIFOs deeper than 64 words and of more bits than this become block RAM (Yosys' choice, as measured)."""
 LUT_ROM_DEPTH = 20
-"""Words of a shallow memory that one LUT a column holds, as Yosys maps them (measured at 16, 32, 64)."""
+"""Words of a shallow memory with a register behind it that one LUT a column holds, as Yosys maps them
+(measured at 16, 32, 64)."""
+LUT_DEPTH = 64
+"""The same of a memory without register."""
 BLOCK_BITS, BLOCK_WIDTH = 18 * 1024, 36
 """Half a block: RAMB18."""
 
@@ -51,15 +55,26 @@ def memory_resources(width: int, depth: int) -> Resources:
     return Resources(bram36=_blocks(width, depth))
 
 
-def rom_resources(rom: Rom) -> Resources:
+def rom_resources(rom: Rom | BankedRom) -> Resources:
     """codegen/rom.py: in LUTs constant columns cost nothing and equal ones are made once."""
-    depth = len(rom.words)
-    if depth > BLOCK_DEPTH:
-        return Resources(bram36=_blocks(rom.width, depth))
-    bits = np.array([[(word >> i) & 1 for i in range(rom.width)] for word in rom.words])
+    if isinstance(rom, Rom):
+        return _memory_resources(rom.width, rom.words, registered=True)
+    total = NOTHING
+    for bank in rom.banks:
+        total += _memory_resources(bank.width, bank.words, rom.registered)
+    return total
+
+
+def _memory_resources(width: int, words: tuple[int, ...], registered: bool) -> Resources:
+    depth = len(words)
+    if is_block(depth):
+        return Resources(bram36=_blocks(width, depth))
+    bits = np.array([[(word >> i) & 1 for i in range(width)] for word in words])
     columns = np.unique(bits, axis=1)
     different = int((columns.min(axis=0) != columns.max(axis=0)).sum())
-    return Resources(lut=round(different * max(1.0, depth / LUT_ROM_DEPTH)), ff=different)
+    if registered:
+        return Resources(lut=round(different * max(1.0, depth / LUT_ROM_DEPTH)), ff=different)
+    return Resources(lut=different * ceil(depth / LUT_DEPTH))
 
 
 def _blocks(width: int, depth: int) -> float:
@@ -91,66 +106,38 @@ def multiply_resources(a_bits: int, b_bits: int, dsp: int) -> Resources:
     )
 
 
-@dataclass(frozen=True)
-class MvuShape:
-    """Parameters of rtl/matrix_vector.sv."""
-
-    units: int
-    gates: int
-    simd: int
-    nf: int
-    sf: int
-    cell: int
-    wbits: int
-    abits: int
-    acc: int
-    shift: int
-    group: int
-
-
-def mvu_resources(m: MvuShape) -> Resources:
+def mvu_resources(array: MacArray, acc_bits: int) -> Resources:
     """rtl/matrix_vector.sv without its weight memory."""
-    rows = m.units * m.gates
-    pairs = rows // 2 if m.shift else 0
-    singles = rows - 2 * pairs
-    sum_bits = m.wbits + m.abits + clog2(m.simd)
-    groups = -(-m.simd // m.group)
-    product = m.shift + m.wbits + 1 + m.abits
-    tree = product + clog2(m.group)
-    pair = Resources(
-        lut=groups * (m.group - 1) * tree + 2 * (groups - 1) * sum_bits,
-        ff=m.simd * product
-        + groups * (m.group - 1) * tree
-        + groups * (tree - m.shift + min(m.shift, sum_bits))
-        + 2 * (groups - 1) * sum_bits,
-        dsp=m.simd,
-    )
-    latency = dot_latency(m.simd, Packing(m.shift, m.group), rows)
-    single = Resources(
-        lut=(m.simd - 1) * sum_bits,
-        ff=m.simd * (m.wbits + m.abits) + (m.simd - 1) * sum_bits,
-        dsp=m.simd,
-    ) + delay_resources(sum_bits, latency - 1 - clog2(m.simd))
-    parts = m.units // m.cell
-    accumulate = Resources(
-        lut=rows * m.acc * ((2 if m.sf > 1 else 0) + (1 if parts > 1 else 0)),
-        ff=rows * m.acc * (2 if m.sf > 1 else 1),
-    )
-    operand = m.simd * m.abits
-    keep = Resources(
-        lut=operand * (1 + (1 if m.sf > 2 else 0)) if m.nf > 1 else 0,
-        ff=operand * (1 + min(m.sf, 2) if m.nf > 1 else 1),
-    )
-    places = parts * ((latency + 5 + m.sf - 1) // m.sf + 2)
-    control = Resources(lut=40, ff=3 * latency + 30)
-    return (
-        pair.times(pairs)
-        + single.times(singles)
-        + accumulate
-        + keep
-        + control
-        + fifo_resources(m.cell * m.gates * m.acc, places)
-    )
+    rows, packing = array.units * array.gates, array.packing
+    sum_bits = array.weight_bits + array.operand_bits + clog2(array.simd)
+    part = array.cell * array.gates * acc_bits
+    step = array.slices[0] // array.cell
+    skew = (len(array.slices) - 1) * step
+    total = Resources(dsp=array.dsps)
+    if not packing.single_dsp:
+        total += _lut_product(array, sum_bits).times(array.singles * array.simd)
+    trees = rows * (packing.chains - 1) * sum_bits
+    total += Resources(lut=trees, ff=trees)
+    for position, columns in enumerate(array.positions):
+        total += delay_resources(len(columns) * array.operand_bits, 1 + position)
+    word = array.simd * array.operand_bits
+    total += delay_resources(word, step).times(len(array.slices) - 1)
+    total += Resources(ff=clog2(array.folds * array.words) * (array.length + skew))
+    if array.words > 1:
+        total += Resources(lut=rows * acc_bits, ff=rows * acc_bits)
+    if array.parts > 1:
+        waiting = array.parts - len(array.slices)
+        total += Resources(lut=part * ceil((array.parts - 1) / 3), ff=waiting * part)
+    if array.folds > 1:
+        total += Resources(lut=word) + delay_resources(word, array.words)
+    total += Resources(lut=40, ff=2 * (array.latency + skew) + 30)
+    return total + fifo_resources(part, array.places)
+
+
+def _lut_product(array: MacArray, sum_bits: int) -> Resources:
+    """rtl/lut_mac.sv."""
+    a, b = array.weight_bits, array.operand_bits
+    return Resources(lut=3 * a * b // 2 + sum_bits, ff=3 * a + 2 * b + sum_bits)
 
 
 def estimate_gru(
@@ -160,24 +147,11 @@ def estimate_gru(
     folding.check(layer.hidden, layer.inputs)
     p = gru_parameters(layer, steps, folding, multiplier)
     after = layer.reset is Reset.AFTER
-    nf, sf, groups = layer.hidden // folding.pe, layer.hidden // folding.simd, layer.hidden // p["CELL"]
-
-    def recurrent(gates: int) -> Resources:
-        return mvu_resources(
-            MvuShape(
-                folding.pe, gates, folding.simd, nf, sf, p["CELL"], p["WHBITS"], p["HBITS"], p["HACC"],
-                p["PACK_SHIFT_H"], p["PACK_GROUP_H"],
-            )
-        )  # fmt: skip
-
-    total = recurrent(3) if after else recurrent(2) + recurrent(1)
-    if layer.inputs:
-        total += mvu_resources(
-            MvuShape(
-                p["CELL"], 3, folding.input_simd, groups, layer.inputs // folding.input_simd, p["CELL"],
-                p["WXBITS"], p["XBITS"] + 1 - p["XSIGNED"], p["XACC"], p["PACK_SHIFT_X"], p["PACK_GROUP_X"],
-            )
-        )  # fmt: skip
+    sf, groups = layer.hidden // folding.simd, layer.hidden // p["CELL"]
+    total = NOTHING
+    for name, array in gru_arrays(layer, folding, multiplier).items():
+        if name != "wx" or layer.inputs:
+            total += mvu_resources(array, p["XACC"] if name == "wx" else p["HACC"])
     unit = _unit_after(p) if after else _unit_before(p)
     for memory in gru_memories(layer, folding, "", multiplier):
         total += rom_resources(memory.rom).times(memory.copies)
@@ -221,12 +195,7 @@ def estimate_dense(
     p = dense_parameters(layer, folding, multiplier)
     nf, sf = layer.outputs // folding.pe, layer.inputs // folding.simd
     operand_bits = p["XBITS"] + 1 - p["XSIGNED"]
-    total = mvu_resources(
-        MvuShape(
-            folding.pe, 1, folding.simd, nf, sf, folding.pe, p["WBITS"], operand_bits, p["ACC"],
-            p["PACK_SHIFT"], p["PACK_GROUP"],
-        )
-    )  # fmt: skip
+    total = mvu_resources(dense_array(layer, folding, multiplier), p["ACC"])
     output = Resources(lut=p["SUM"], ff=p["SUM"]) + requant_resources(p["SUM"], p["SHIFT"], p["YBITS"])
     total += output.times(folding.pe)
     for memory in dense_memories(layer, folding, "", multiplier):

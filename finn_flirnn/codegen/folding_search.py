@@ -16,11 +16,11 @@ from typing import TypeVar
 
 from finn_flirnn.codegen.cycles import dense_cycles, gru_cycles, gru_lane_step_cycles, gru_step_cycles
 from finn_flirnn.codegen.estimate import estimate_dense, estimate_gru, estimate_gru_states
-from finn_flirnn.codegen.gru import gru_packing
-from finn_flirnn.codegen.multiplier import Multiplier, Packing
+from finn_flirnn.codegen.gru import gru_arrays
+from finn_flirnn.codegen.multiplier import Multiplier
 from finn_flirnn.codegen.resources import Resources
 from finn_flirnn.codegen.types import DenseFolding, GruFolding, divisors
-from finn_flirnn.numerics import DenseLayer, GruLayer, Reset, Seq2SeqNetwork
+from finn_flirnn.numerics import DenseLayer, GruLayer, Seq2SeqNetwork
 
 Option = TypeVar("Option")
 
@@ -204,16 +204,9 @@ def least_lanes(layer: GruLayer, steps: int, folding: GruFolding, multiplier: Mu
 
 def gru_multipliers(layer: GruLayer, folding: GruFolding, multiplier: Multiplier) -> int:
     """DSPs of a GRU engine, as ``estimate_gru`` has them: its products, and its cell's if they take DSPs."""
-    recurrent, given = gru_packing(layer, folding, multiplier)
-    cell = folding.cell_pe(layer.hidden)
-
-    def count(rows: int, columns: int, packing: Packing) -> int:
-        return columns * (-(-rows // 2) if packing.active else rows)
-
-    gates = (3,) if layer.reset is Reset.AFTER else (2, 1)
-    products = sum(count(folding.pe * gate, folding.simd, recurrent) for gate in gates)
-    in_cell = 2 * cell if folding.cell_dsp else 0
-    return products + in_cell + (count(3 * cell, folding.input_simd, given) if layer.inputs else 0)
+    arrays = gru_arrays(layer, folding, multiplier)
+    products = sum(array.dsps for name, array in arrays.items() if layer.inputs or name != "wx")
+    return products + (2 * folding.cell_pe(layer.hidden) if folding.cell_dsp else 0)
 
 
 def _head_options(layer: DenseLayer, steps: int, multiplier: Multiplier) -> list[_HeadOption]:

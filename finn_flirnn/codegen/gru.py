@@ -7,21 +7,52 @@ from pathlib import Path
 
 import numpy as np
 
-from finn_flirnn.codegen.multiplier import NO_PACKING, Multiplier, Packing, choose_packing, weight_words
-from finn_flirnn.codegen.rom import Rom, pack_bits, rounding_half, signed_bits
+from finn_flirnn.codegen.multiplier import Multiplier
+from finn_flirnn.codegen.rom import BankedRom, Rom, pack_bits, rounding_half, signed_bits
 from finn_flirnn.codegen.state_memory import StateMemory, state_memory
+from finn_flirnn.codegen.systolic import MacArray, mac_array
 from finn_flirnn.codegen.types import GruFolding, RtlModule, StreamPort
 from finn_flirnn.codegen.wrapper import MemoryPort, write_module
-from finn_flirnn.numerics import Codes, GruLayer, Reset
+from finn_flirnn.numerics import Codes, Format, GruLayer, Reset
+
+ABSENT = Format(2, 0)
+"""Input and input weights of a layer without input, whose engine has the ports nevertheless."""
 
 
-def gru_packing(layer: GruLayer, folding: GruFolding, multiplier: Multiplier) -> tuple[Packing, Packing]:
-    """Packing of the recurrent and of the input products."""
-    f = layer.formats
-    recurrent = choose_packing(multiplier, f.weight_hh, f.state, folding.simd)
-    if f.input is None or f.weight_ih is None:
-        return recurrent, NO_PACKING
-    return recurrent, choose_packing(multiplier, f.weight_ih, f.input, folding.input_simd)
+def gru_arrays(layer: GruLayer, folding: GruFolding, multiplier: Multiplier) -> dict[str, MacArray]:
+    """The engine's multipliers by weight memory: "wh" recurrent, "wx" input, and "wn" the candidate's
+    recurrent ones if the reset gate acts before their product."""
+    f, size, cell = layer.formats, layer.hidden, folding.cell_pe(layer.hidden)
+    gates = {"wh": 3} if layer.reset is Reset.AFTER else {"wh": 2, "wn": 1}
+    arrays = {
+        name: mac_array(
+            multiplier, f.weight_hh, f.state, (folding.pe, count, cell, folding.simd),
+            size // folding.pe, size // folding.simd,
+        )
+        for name, count in gates.items()
+    }  # fmt: skip
+    arrays["wx"] = mac_array(
+        multiplier, f.weight_ih or ABSENT, f.input or ABSENT, (cell, 3, cell, folding.input_simd),
+        size // cell, max(1, layer.inputs // folding.input_simd),
+    )  # fmt: skip
+    return arrays
+
+
+def gru_weights(
+    layer: GruLayer, folding: GruFolding, name: str, multiplier: Multiplier
+) -> dict[str, BankedRom]:
+    """The weight memories of ``gru_arrays``."""
+    size = layer.hidden
+    columns = {"wh": layer.weight_hh, "wn": layer.weight_hh, "wx": layer.weight_ih}
+    gates = {"wh": (0, 1, 2) if layer.reset is Reset.AFTER else (0, 1), "wn": (2,), "wx": (0, 1, 2)}
+    weights = {}
+    for port, array in gru_arrays(layer, folding, multiplier).items():
+        matrix = columns[port]
+        if matrix is None:
+            matrix = np.zeros((3 * size, 1), dtype=np.int64)
+        rows = [gate * size + unit for unit in range(size) for gate in gates[port]]
+        weights[port] = array.weights(f"{name}_{port}", matrix[rows])
+    return weights
 
 
 def gru_state_memory(layer: GruLayer, folding: GruFolding, multiplier: Multiplier) -> StateMemory:
@@ -50,8 +81,8 @@ def gru_parameters(
     rv_frac = f.gate.frac + f.preactivation.frac
     wide = max(frac, rv_frac) if layer.reset is Reset.AFTER else frac
     common = max(f.state.frac, f.candidate.frac)
-    packing_h, packing_x = gru_packing(layer, folding, multiplier)
     memory = gru_state_memory(layer, folding, multiplier)
+    arrays = gru_arrays(layer, folding, multiplier)
     parameters = {
         "HIDDEN": layer.hidden,
         "INPUTS": inputs,
@@ -87,11 +118,11 @@ def gru_parameters(
         "STATE_SHIFT": common + f.gate.frac - f.state.frac,
         "STATE_NARROW": int(f.state.narrow),
         "CELL_DSP": int(folding.cell_dsp),
-        "PACK_SHIFT_H": packing_h.shift,
-        "PACK_GROUP_H": packing_h.group,
-        "PACK_SHIFT_X": packing_x.shift,
-        "PACK_GROUP_X": packing_x.group,
+        **arrays["wh"].parameters("_H"),
+        **arrays["wx"].parameters("_X"),
     }
+    for port, rom in gru_weights(layer, folding, "", multiplier).items():
+        parameters |= {f"{port.upper()}ADDRS": rom.address_width, f"{port.upper()}WIDTH": rom.width}
     if layer.reset is Reset.AFTER:
         parameters |= {
             "U_ALIGN": wide - frac,
@@ -175,48 +206,18 @@ def gru_memories(
     bias_bits = _bias_bits(layer)
     size, f = layer.hidden, layer.formats
     cell = folding.cell_pe(size)
-    packing_h, packing_x = gru_packing(layer, folding, multiplier)
-
-    def rows(gates: tuple[int, ...], units: int) -> list[list[int]]:
-        folds = range(0, size, units)
-        return [[g * size + u for u in range(start, start + units) for g in gates] for start in folds]
-
-    def weights(suffix: str, gates: tuple[int, ...], recurrent: bool) -> Rom:
-        if recurrent:
-            words, width = weight_words(
-                layer.weight_hh, rows(gates, folding.pe), folding.simd, f.weight_hh.bits, packing_h
-            )
-        elif layer.weight_ih is not None and f.weight_ih is not None:
-            words, width = weight_words(
-                layer.weight_ih, rows(gates, cell), folding.input_simd, f.weight_ih.bits, packing_x
-            )
-        else:  # the engine has the port even without input
-            fields = [(code, bits) for code, bits in _no_input_column(cell)]
-            words, width = [pack_bits(fields)] * (size // cell), sum(b for _, b in fields)
-        return Rom(f"{name}_{suffix}", width, tuple(words))
-
     columns = _biases(layer)
     bias_words = tuple(
         pack_bits((int(c[u]), bias_bits) for u in range(start, start + cell) for c in columns)
         for start in range(0, size, cell)
     )
-    memories = [
-        MemoryPort("wx", weights("wx", (0, 1, 2), recurrent=False)),
+    weights = gru_weights(layer, folding, name, multiplier)
+    return [
+        *(MemoryPort(port, rom) for port, rom in weights.items()),
         MemoryPort("bias", Rom(f"{name}_bias", bias_bits * len(columns) * cell, bias_words)),
         MemoryPort("gate", table_rom(f"{name}_gate", layer.gate_table, f.gate.bits), copies=2 * cell),
         MemoryPort("cand", table_rom(f"{name}_cand", layer.candidate_table, f.candidate.bits), copies=cell),
     ]
-    if layer.reset is Reset.AFTER:
-        return [MemoryPort("wh", weights("wh", (0, 1, 2), recurrent=True)), *memories]
-    return [
-        MemoryPort("wh", weights("wh", (0, 1), recurrent=True)),
-        MemoryPort("wn", weights("wn", (2,), recurrent=True)),
-        *memories,
-    ]
-
-
-def _no_input_column(cell: int) -> list[tuple[int, int]]:
-    return [(0, 2)] * (3 * cell)
 
 
 def table_rom(name: str, table: Codes, bits: int) -> Rom:

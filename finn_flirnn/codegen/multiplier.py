@@ -3,14 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-import numpy as np
-
-from finn_flirnn.codegen.rom import pack_bits
-from finn_flirnn.numerics import Codes, Format
+from finn_flirnn.numerics import Format
 
 
 class Multiplier(Enum):
@@ -26,12 +22,28 @@ class Multiplier(Enum):
         return {"DSP48E2": "dsp48e2", "DSP48E1": "dsp48e1", "MULT18": "plain"}[self.name]
 
 
+LONGEST_CHAIN = 16
+"""Products in a chain. A product more costs a cycle of latency, a chain more an adder for each row: longer
+is smaller, up to the 16 cycles that a shift register of one LUT can delay an operand."""
+
+LUT_PRODUCT = 64
+"""Greatest product of the operands' bits for which a single row's multiplier is made of LUTs: about 100
+LUTs, what the devices have for each DSP, of which a single small product would use less than half."""
+
+
 @dataclass(frozen=True)
 class Packing:
-    """Two products a multiplier (see rtl/dot_pair.sv): ``shift`` 0 means one product each."""
+    """How products lie in multipliers (rtl/mac_rows.sv).
+
+    shift: distance of two products in one multiplier; 0: one product each. high: bits of the upper
+    weight. chains: number of chains in which the columns' products are added. single_dsp: whether a row
+    without partner takes hard multipliers.
+    """
 
     shift: int
-    group: int
+    high: int
+    chains: int
+    single_dsp: bool = True
 
     @property
     def active(self) -> bool:
@@ -39,61 +51,20 @@ class Packing:
         return self.shift > 0
 
 
-NO_PACKING = Packing(shift=0, group=1)
-
-
 def choose_packing(multiplier: Multiplier, weight: Format, operand: Format, simd: int) -> Packing:
     """The packing of two weights by one operand, or none if two products do not fit.
 
-    The multiplier's wide side takes w1 * 2**shift + w0, so shift = wide - weight.bits - 1. Sums of
-    ``group`` products must stay below 2**(shift-1) in magnitude; group is the greatest power of two,
-    at most ``simd``, for which they do.
+    The multiplier's wide side takes w1 * 2**shift + w0 as w1 - (w0 < 0) above w0; of narrow weights this
+    upper part needs no bit more. Sums of a chain of w0's products must lie in
+    -2**(shift-1) to 2**(shift-1) - 1; the chains are as few, and of as equal length, as that allows.
     """
     wide, narrow = multiplier.value
-    shift = wide - weight.bits - 1
+    high = weight.bits + int(not weight.narrow)
+    shift = wide - high
     operand_bits = operand.bits + int(not operand.signed)
     greatest = max(abs(weight.min_code), weight.max_code) * max(abs(operand.min_code), operand.max_code)
     fitting = ((1 << (shift - 1)) - 1) // greatest if shift > weight.bits else 0
     if fitting < 1 or operand_bits > narrow:
-        return NO_PACKING
-    if fitting >= simd:
-        return Packing(shift, simd)
-    return Packing(shift, 1 << (fitting.bit_length() - 1))
-
-
-def dot_latency(simd: int, packing: Packing, rows: int) -> int:
-    """Latency of the dot products of ``rows`` rows, localparam LATENCY of rtl/matrix_vector.sv."""
-    if packing.active and rows > 1:
-        groups = -(-simd // packing.group)
-        return 2 + (packing.group - 1).bit_length() + (groups - 1).bit_length()
-    return 1 + (simd - 1).bit_length()
-
-
-def weight_words(
-    weight: Codes, rows_of_fold: Sequence[Sequence[int]], simd: int, bits: int, packing: Packing
-) -> tuple[list[int], int]:
-    """Words of a matrix-vector unit's weight memory, and their width.
-
-    weight: (rows, columns) codes. rows_of_fold: for each fold, the rows that it computes in parallel.
-    Order of the words: fold, then column word (rtl/matrix_vector.sv).
-    """
-    words = []
-    width = 0
-    for rows in rows_of_fold:
-        for start in range(0, weight.shape[1], simd):
-            fields: list[tuple[int, int]] = []
-            for column in range(start, start + simd):
-                fields += _column(weight[np.asarray(rows), column], bits, packing)
-            words.append(pack_bits(fields))
-            width = sum(b for _, b in fields)
-    return words, width
-
-
-def _column(column: Codes, bits: int, packing: Packing) -> list[tuple[int, int]]:
-    codes = [int(code) for code in column]
-    pairs = len(codes) // 2 if packing.active else 0
-    fields: list[tuple[int, int]] = []
-    for p in range(pairs):
-        low, high = codes[2 * p], codes[2 * p + 1]
-        fields += [(low, bits), (high - int(low < 0), bits + 1)]
-    return fields + [(code, bits) for code in codes[2 * pairs :]]
+        return Packing(0, high, -(-simd // LONGEST_CHAIN))
+    chains = -(-simd // min(fitting, LONGEST_CHAIN))
+    return Packing(shift, high, chains, single_dsp=weight.bits * operand_bits > LUT_PRODUCT)

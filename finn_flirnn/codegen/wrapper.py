@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finn_flirnn.codegen.multiplier import Multiplier
-from finn_flirnn.codegen.rom import Rom
+from finn_flirnn.codegen.rom import BankedRom, Rom
 from finn_flirnn.codegen.template import render, write_atomically
 from finn_flirnn.codegen.types import RtlModule, StreamPort
 from finn_flirnn.rtl import library_sources
@@ -40,7 +40,7 @@ class MemoryPort:
     """
 
     prefix: str
-    rom: Rom
+    rom: Rom | BankedRom
     copies: int = 1
 
 
@@ -92,11 +92,11 @@ def write_module(
         unused.append(f"{prefix}_rdy")
     for memory in memories:
         rom, prefix, copies = memory.rom, memory.prefix, memory.copies
-        declarations.append(f"  logic [{copies * rom.address_bits - 1}:0] {prefix}_addr;")
+        declarations.append(f"  logic [{copies * rom.address_width - 1}:0] {prefix}_addr;")
         declarations.append(f"  logic [{copies * rom.width - 1}:0] {prefix}_dat;")
         connections.append(f"      .{prefix}_addr({prefix}_addr), .{prefix}_dat({prefix}_dat),")
         for i in range(copies):
-            address = f"{prefix}_addr[{(i + 1) * rom.address_bits - 1}:{i * rom.address_bits}]"
+            address = f"{prefix}_addr[{(i + 1) * rom.address_width - 1}:{i * rom.address_width}]"
             data = f"{prefix}_dat[{(i + 1) * rom.width - 1}:{i * rom.width}]"
             instances.append(f"  {rom.name} u_{prefix}_{i} (.clk(ap_clk), .addr({address}), .dat({data}));")
     for port, _ in outputs:

@@ -18,13 +18,16 @@ module dense #(
     parameter int YBITS = 16,
     parameter bit YSIGNED = 1'b1,
     parameter bit YNARROW = 1'b0,
+    parameter int CHAINS = 1,  // these five: see matrix_vector
     parameter int PACK_SHIFT = 0,
-    parameter int PACK_GROUP = 1,
+    parameter int PACK_HIGH = 8,
+    parameter bit SINGLE_DSP = 1'b1,
+    parameter bit W_LATENCY = 1'b0,
+    parameter int WADDRS = 1,  // widths of the weight memory's ports
+    parameter int WWIDTH = 1,
     localparam int NF = OUTPUTS / PE,
     localparam int SF = INPUTS / SIMD,
-    localparam int WADDR = (NF * SF > 1) ? $clog2(NF * SF) : 1,
-    localparam int BADDR = (NF > 1) ? $clog2(NF) : 1,
-    localparam int WWIDTH = SIMD * ((PACK_SHIFT > 0) ? (PE / 2) * (2 * WBITS + 1) + (PE % 2) * WBITS : PE * WBITS)
+    localparam int BADDR = (NF > 1) ? $clog2(NF) : 1
 ) (
     input  logic                      clk,
     input  logic                      rst_n,
@@ -34,7 +37,7 @@ module dense #(
     output logic [      PE*YBITS-1:0] odat,
     output logic                      ovld,
     input  logic                      ordy,
-    output logic [         WADDR-1:0] w_addr,
+    output logic [        WADDRS-1:0] w_addr,
     input  logic [        WWIDTH-1:0] w_dat,
     output logic [         BADDR-1:0] bias_addr,
     input  logic [PE-1:0][BIAS-1:0]   bias_dat
@@ -72,7 +75,8 @@ module dense #(
 
   matrix_vector #(
       .UNITS(PE), .GATES(1), .SIMD(SIMD), .NF(NF), .SF(SF), .CELL(PE), .WBITS(WBITS), .ABITS(ABITS),
-      .ACC_BITS(ACC), .PACK_SHIFT(PACK_SHIFT), .PACK_GROUP(PACK_GROUP)
+      .ACC_BITS(ACC), .CHAINS(CHAINS), .PACK_SHIFT(PACK_SHIFT), .PACK_HIGH(PACK_HIGH), .SINGLE_DSP(SINGLE_DSP),
+      .W_LATENCY(W_LATENCY)
   ) u_mvu (
       .clk(clk), .rst_n(rst_n),
       .idat(word), .ivld(word_vld), .irdy(word_rdy), .waddr(w_addr), .wdat(w_dat),

@@ -43,21 +43,24 @@ module gru_after #(
     parameter int STATE_SHIFT = 7,
     parameter bit STATE_NARROW = 1'b1,
     parameter bit CELL_DSP = 1'b1,  // the cell's products in DSPs, else in look-up tables
-    parameter int PACK_SHIFT_H = 0,  // see dot_pair
-    parameter int PACK_GROUP_H = 1,
+    parameter int CHAINS_H = 1,  // these five, for each product: see matrix_vector
+    parameter int PACK_SHIFT_H = 0,
+    parameter int PACK_HIGH_H = 8,
+    parameter bit SINGLE_DSP_H = 1'b1,
+    parameter bit W_LATENCY_H = 1'b0,
+    parameter int CHAINS_X = 1,
     parameter int PACK_SHIFT_X = 0,
-    parameter int PACK_GROUP_X = 1,
+    parameter int PACK_HIGH_X = 8,
+    parameter bit SINGLE_DSP_X = 1'b1,
+    parameter bit W_LATENCY_X = 1'b0,
+    parameter int WHADDRS = 1,  // widths of the weight memories' ports
+    parameter int WHWIDTH = 1,
+    parameter int WXADDRS = 1,
+    parameter int WXWIDTH = 1,
     localparam int NF = HIDDEN / PE,
     localparam int SF = HIDDEN / SIMD,
     localparam int GROUPS = HIDDEN / CELL,
-    localparam int XSF = (INPUTS > 0) ? INPUTS / XSIMD : 1,
-    localparam int HADDR = (NF * SF > 1) ? $clog2(NF * SF) : 1,
-    localparam int XADDR = (GROUPS * XSF > 1) ? $clog2(GROUPS * XSF) : 1,
-    localparam int GADDR = (GROUPS > 1) ? $clog2(GROUPS) : 1,
-    localparam int WHWIDTH = SIMD * ((PACK_SHIFT_H > 0)
-        ? ((3 * PE) / 2) * (2 * WHBITS + 1) + ((3 * PE) % 2) * WHBITS : (3 * PE) * WHBITS),
-    localparam int WXWIDTH = XSIMD * ((PACK_SHIFT_X > 0)
-        ? ((3 * CELL) / 2) * (2 * WXBITS + 1) + ((3 * CELL) % 2) * WXBITS : (3 * CELL) * WXBITS)
+    localparam int GADDR = (GROUPS > 1) ? $clog2(GROUPS) : 1
 ) (
     input  logic                              clk,
     input  logic                              rst_n,
@@ -70,9 +73,9 @@ module gru_after #(
     output logic [             CELL*HBITS-1:0] odat,
     output logic                              ovld,
     input  logic                              ordy,
-    output logic [                  HADDR-1:0] wh_addr,
+    output logic [                WHADDRS-1:0] wh_addr,
     input  logic [                 WHWIDTH-1:0] wh_dat,
-    output logic [                  XADDR-1:0] wx_addr,
+    output logic [                WXADDRS-1:0] wx_addr,
     input  logic [                 WXWIDTH-1:0] wx_dat,
     output logic [                  GADDR-1:0] bias_addr,
     input  logic [   CELL-1:0][3:0][BIAS-1:0] bias_dat,
@@ -91,12 +94,17 @@ module gru_after #(
   logic v_vld;
   logic [CELL-1:0][HBITS-1:0] cell_dat;
 
+  // old states wait while a vector gathers, another is worked on, and others are in the pipeline
+  localparam int PIPELINE = 16 + (SIMD + CHAINS_H - 1) / CHAINS_H + $clog2(CHAINS_H);
+  localparam int HOLD = SF * ((PIPELINE + NF * SF - 1) / (NF * SF) + 2);
+
   gru_ring #(
       .INPUTS(INPUTS), .STEPS(STEPS), .LANES(LANES), .HAS_INITIAL(HAS_INITIAL), .SEQUENCE(SEQUENCE),
       .STATE_MEMORY(STATE_MEMORY), .STATE_ROW(STATE_ROW), .STATE_BANK(STATE_BANK), .PARK(PARK),
-      .SIMD(SIMD), .CELL(CELL), .SF(SF), .GROUPS(GROUPS), .XSIMD(XSIMD), .XBITS(XBITS), .XSIGNED(XSIGNED),
-      .HBITS(HBITS), .WXBITS(WXBITS), .XACC(XACC), .PACK_SHIFT(PACK_SHIFT_X), .PACK_GROUP(PACK_GROUP_X),
-      .XADDR(XADDR), .WXWIDTH(WXWIDTH)
+      .SIMD(SIMD), .CELL(CELL), .SF(SF), .HOLD(HOLD), .GROUPS(GROUPS), .XSIMD(XSIMD), .XBITS(XBITS),
+      .XSIGNED(XSIGNED), .HBITS(HBITS), .WXBITS(WXBITS), .XACC(XACC), .CHAINS(CHAINS_X),
+      .PACK_SHIFT(PACK_SHIFT_X), .PACK_HIGH(PACK_HIGH_X), .SINGLE_DSP(SINGLE_DSP_X),
+      .W_LATENCY(W_LATENCY_X), .WXADDRS(WXADDRS), .WXWIDTH(WXWIDTH)
   ) u_ring (
       .clk(clk), .rst_n(rst_n),
       .x_dat(x_dat), .x_vld(x_vld), .x_rdy(x_rdy),
@@ -109,7 +117,8 @@ module gru_after #(
 
   matrix_vector #(
       .UNITS(PE), .GATES(3), .SIMD(SIMD), .NF(NF), .SF(SF), .CELL(CELL), .WBITS(WHBITS), .ABITS(HBITS),
-      .ACC_BITS(HACC), .PACK_SHIFT(PACK_SHIFT_H), .PACK_GROUP(PACK_GROUP_H)
+      .ACC_BITS(HACC), .CHAINS(CHAINS_H), .PACK_SHIFT(PACK_SHIFT_H), .PACK_HIGH(PACK_HIGH_H),
+      .SINGLE_DSP(SINGLE_DSP_H), .W_LATENCY(W_LATENCY_H)
   ) u_recurrent (
       .clk(clk), .rst_n(rst_n),
       .idat(word_dat), .ivld(word_vld), .irdy(word_rdy), .waddr(wh_addr), .wdat(wh_dat),

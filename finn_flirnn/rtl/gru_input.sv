@@ -11,20 +11,21 @@ module gru_input #(
     parameter int CELL = 2,
     parameter int GROUPS = 4,
     parameter int XACC = 18,
+    parameter int CHAINS = 1,  // these five: see matrix_vector
     parameter int PACK_SHIFT = 0,
-    parameter int PACK_GROUP = 1,
-    localparam int XSF = (INPUTS > 0) ? INPUTS / XSIMD : 1,
-    localparam int ADDRESS = (GROUPS * XSF > 1) ? $clog2(GROUPS * XSF) : 1,
-    localparam int WIDTH = XSIMD * ((PACK_SHIFT > 0)
-        ? ((3 * CELL) / 2) * (2 * WXBITS + 1) + ((3 * CELL) % 2) * WXBITS : 3 * CELL * WXBITS)
+    parameter int PACK_HIGH = 8,
+    parameter bit SINGLE_DSP = 1'b1,
+    parameter bit W_LATENCY = 1'b0,
+    parameter int WXADDRS = 1,  // widths of the weight memory's ports
+    parameter int WXWIDTH = 1
 ) (
     input  logic                   clk,
     input  logic                   rst_n,
     input  logic [XSIMD*XBITS-1:0] x_dat,
     input  logic                   x_vld,
     output logic                   x_rdy,
-    output logic [    ADDRESS-1:0] wx_addr,
-    input  logic [      WIDTH-1:0] wx_dat,
+    output logic [    WXADDRS-1:0] wx_addr,
+    input  logic [    WXWIDTH-1:0] wx_dat,
     output logic [CELL*3*XACC-1:0] odat,
     output logic                   ovld,
     input  logic                   ordy
@@ -38,6 +39,7 @@ module gru_input #(
     assign ovld = 1'b1;
   end else begin : gen_input
     localparam int ABITS = XSIGNED ? XBITS : XBITS + 1;
+    localparam int XSF = INPUTS / XSIMD;
     logic [XSIMD-1:0][XBITS-1:0] codes;
     logic [XSIMD-1:0][ABITS-1:0] operand;
     assign codes = x_dat;
@@ -50,7 +52,8 @@ module gru_input #(
     end
     matrix_vector #(
         .UNITS(CELL), .GATES(3), .SIMD(XSIMD), .NF(GROUPS), .SF(XSF), .CELL(CELL), .WBITS(WXBITS),
-        .ABITS(ABITS), .ACC_BITS(XACC), .PACK_SHIFT(PACK_SHIFT), .PACK_GROUP(PACK_GROUP)
+        .ABITS(ABITS), .ACC_BITS(XACC), .CHAINS(CHAINS), .PACK_SHIFT(PACK_SHIFT),
+        .PACK_HIGH(PACK_HIGH), .SINGLE_DSP(SINGLE_DSP), .W_LATENCY(W_LATENCY)
     ) u_mvu (
         .clk(clk), .rst_n(rst_n),
         .idat(operand), .ivld(x_vld), .irdy(x_rdy), .waddr(wx_addr), .wdat(wx_dat),

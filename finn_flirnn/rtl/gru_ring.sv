@@ -15,6 +15,7 @@ module gru_ring #(
     parameter int SIMD = 4,
     parameter int CELL = 2,
     parameter int SF = 8,
+    parameter int HOLD = 48,  // words that may be between the source and the cell
     parameter int GROUPS = 16,
     parameter int XSIMD = 1,
     parameter int XBITS = 8,
@@ -22,9 +23,12 @@ module gru_ring #(
     parameter int HBITS = 8,
     parameter int WXBITS = 8,
     parameter int XACC = 18,
-    parameter int PACK_SHIFT = 0,  // of the input product, see dot_pair
-    parameter int PACK_GROUP = 1,
-    parameter int XADDR = 1,
+    parameter int CHAINS = 1,  // these seven, of the input product: see gru_input
+    parameter int PACK_SHIFT = 0,
+    parameter int PACK_HIGH = 8,
+    parameter bit SINGLE_DSP = 1'b1,
+    parameter bit W_LATENCY = 1'b0,
+    parameter int WXADDRS = 1,
     parameter int WXWIDTH = 1,
     localparam int GADDR = (GROUPS > 1) ? $clog2(GROUPS) : 1
 ) (
@@ -36,7 +40,7 @@ module gru_ring #(
     input  logic [          CELL*HBITS-1:0] init_dat,
     input  logic                            init_vld,
     output logic                            init_rdy,
-    output logic [               XADDR-1:0] wx_addr,
+    output logic [             WXADDRS-1:0] wx_addr,
     input  logic [             WXWIDTH-1:0] wx_dat,
     output logic [          SIMD*HBITS-1:0] word_dat,
     output logic                            word_vld,
@@ -53,9 +57,6 @@ module gru_ring #(
     output logic                            ovld,
     input  logic                            ordy
 );
-  // words between the source and the cell: the fold in work, the matrix-vector unit's pipeline and FIFO
-  localparam int HOLD = 4 * SF + 16;
-
   logic [SIMD*HBITS-1:0] ring_dat;
   logic ring_vld, ring_rdy, source_vld, hold_rdy, hold_vld, x_sum_vld;
 
@@ -80,7 +81,8 @@ module gru_ring #(
 
   gru_input #(
       .INPUTS(INPUTS), .XSIMD(XSIMD), .XBITS(XBITS), .XSIGNED(XSIGNED), .WXBITS(WXBITS), .CELL(CELL),
-      .GROUPS(GROUPS), .XACC(XACC), .PACK_SHIFT(PACK_SHIFT), .PACK_GROUP(PACK_GROUP)
+      .GROUPS(GROUPS), .XACC(XACC), .CHAINS(CHAINS), .PACK_SHIFT(PACK_SHIFT), .PACK_HIGH(PACK_HIGH),
+      .SINGLE_DSP(SINGLE_DSP), .W_LATENCY(W_LATENCY), .WXADDRS(WXADDRS), .WXWIDTH(WXWIDTH)
   ) u_input (
       .clk(clk), .rst_n(rst_n),
       .x_dat(x_dat), .x_vld(x_vld), .x_rdy(x_rdy), .wx_addr(wx_addr), .wx_dat(wx_dat),

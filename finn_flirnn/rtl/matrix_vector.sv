@@ -3,10 +3,14 @@
 // A vector arrives as SF words of SIMD operands, is kept in a circulating shift register and used for
 // NF folds of UNITS units. Initiation interval NF*SF cycles a vector. Results leave CELL units at a
 // time, unit by unit, the gates of a unit side by side; UNITS/CELL <= SF.
-// The weights lie outside: `waddr` (fold * SF + column word) is answered by `wdat` one cycle later. A
-// word holds, for each column, pairs of rows as dot_pair takes them (PACK_SHIFT > 0), then single rows.
+// Systolic both ways: operands go along the positions of the chains (mac_rows), one cycle each, and from
+// slice to slice of units; so the slices end one after the other, as their results leave. A slice is CELL
+// units, or 2*CELL where CELL*GATES is odd and rows share multipliers.
+// The weights lie outside, a bank for each position of each slice. Bank slice*LENGTH + position is
+// answered W_LATENCY cycles later; its address (fold * SF + column word) is delayed as its operands are.
 // Handshake: idat/ivld/irdy -> odat/ovld/ordy. The pipeline never stops; it takes the last word of a
-// fold only if the output FIFO has room for the fold (credits).
+// fold only if the output FIFO has room for the fold (credits). Latency from the last word of a fold to
+// ovld of its first part: 3 + LENGTH + $clog2(CHAINS) cycles, 1 more if SF > 1, and the FIFO's.
 module matrix_vector #(
     parameter int UNITS = 4,
     parameter int GATES = 3,
@@ -17,13 +21,22 @@ module matrix_vector #(
     parameter int WBITS = 8,
     parameter int ABITS = 8,
     parameter int ACC_BITS = 20,
-    parameter int PACK_SHIFT = 0,
-    parameter int PACK_GROUP = 1,
-    localparam int ROWS = UNITS * GATES,
-    localparam int PAIRS = (PACK_SHIFT > 0) ? ROWS / 2 : 0,
-    localparam int SINGLES = ROWS - 2 * PAIRS,
-    localparam int COLUMN = PAIRS * (2 * WBITS + 1) + SINGLES * WBITS,
-    localparam int WWIDTH = SIMD * COLUMN,
+    parameter int CHAINS = 1,
+    parameter int PACK_SHIFT = 0,  // SHIFT, HIGH, SINGLE_DSP of mac_rows
+    parameter int PACK_HIGH = 8,
+    parameter bit SINGLE_DSP = 1'b1,
+    parameter bit W_LATENCY = 1'b0,  // 0: memories in LUTs, 1: block RAM
+    localparam int PARTS = UNITS / CELL,
+    localparam int STEP = (PACK_SHIFT > 0 && (CELL * GATES) % 2 == 1 && PARTS > 1) ? 2 : 1,
+    localparam int SLICES = (PARTS + STEP - 1) / STEP,
+    localparam int LENGTH = (SIMD + CHAINS - 1) / CHAINS,
+    localparam int BANKS = SLICES * LENGTH,
+    localparam int ROWS = STEP * CELL * GATES,
+    localparam int LAST_ROWS = (PARTS - (SLICES - 1) * STEP) * CELL * GATES,
+    localparam int COLUMN = (PACK_SHIFT > 0) ? (ROWS / 2) * (WBITS + PACK_HIGH) + (ROWS % 2) * WBITS : ROWS * WBITS,
+    localparam int LAST_COLUMN = (PACK_SHIFT > 0)
+        ? (LAST_ROWS / 2) * (WBITS + PACK_HIGH) + (LAST_ROWS % 2) * WBITS : LAST_ROWS * WBITS,
+    localparam int WWIDTH = SIMD * ((SLICES - 1) * COLUMN + LAST_COLUMN),
     localparam int WADDR = (NF * SF > 1) ? $clog2(NF * SF) : 1
 ) (
     input  logic                              clk,
@@ -31,20 +44,19 @@ module matrix_vector #(
     input  logic [            SIMD*ABITS-1:0] idat,
     input  logic                              ivld,
     output logic                              irdy,
-    output logic [                 WADDR-1:0] waddr,
+    output logic [      BANKS-1:0][WADDR-1:0] waddr,
     input  logic [                WWIDTH-1:0] wdat,
-    output logic [ CELL*GATES*ACC_BITS-1:0]   odat,
+    output logic [   CELL*GATES*ACC_BITS-1:0] odat,
     output logic                              ovld,
     input  logic                              ordy
 );
-  localparam int GROUPS = (SIMD + PACK_GROUP - 1) / PACK_GROUP;
-  localparam int PAIR_LATENCY = 2 + $clog2(PACK_GROUP) + $clog2(GROUPS);
-  localparam int LATENCY = (PAIRS > 0) ? PAIR_LATENCY : 1 + $clog2(SIMD);
+  localparam int PAD = LENGTH * CHAINS - SIMD;
+  localparam int SKEW = (SLICES - 1) * STEP;  // of the last slice
+  localparam int LATENCY = 3 + LENGTH + $clog2(CHAINS);  // from an issued word to its sums
   localparam int SUM_BITS = WBITS + ABITS + $clog2(SIMD);
-  localparam int PARTS = UNITS / CELL;
   localparam int PART = CELL * GATES * ACC_BITS;
   // folds between the credit and the FIFO: the pipeline's and those being formed and taken apart
-  localparam int PLACES = PARTS * ((LATENCY + 5 + SF - 1) / SF + 2);
+  localparam int PLACES = PARTS * ((LATENCY + 6 + SF - 1) / SF + 2);
   localparam int SFBITS = (SF > 1) ? $clog2(SF) : 1;
   localparam int NFBITS = (NF > 1) ? $clog2(NF) : 1;
 
@@ -59,16 +71,14 @@ module matrix_vector #(
   logic [SFBITS-1:0] sf;
   logic [NFBITS-1:0] nf;
   logic [WADDR-1:0] address;
-  logic first_fold, first_word, last_word, enough, go, fold_end, pop;
+  logic first_fold, last_word, enough, go, fold_end, pop;
   logic [SIMD*ABITS-1:0] operand;
 
   assign first_fold = nf == '0;
-  assign first_word = sf == '0;
   assign last_word = sf == SFBITS'(SF - 1);
   assign irdy = first_fold && (!last_word || enough);
   assign go = (!first_fold || ivld) && (!last_word || enough);
   assign fold_end = go && last_word;
-  assign waddr = address;
 
   always_ff @(posedge clk) begin
     if (!rst_n) begin
@@ -98,87 +108,114 @@ module matrix_vector #(
       .clk(clk), .rst_n(rst_n), .take(fold_end), .give(pop), .enough(enough)
   );
 
-  // ---- products: operand and weights meet in the registers before the multipliers
-  logic [SIMD*ABITS-1:0] operand_q;
-  logic [SIMD-1:0][COLUMN-1:0] columns;
-  logic valid_q, first_q, last_q;
-  logic [LATENCY-1:0] valid_line, first_line, last_line;
-  logic [ROWS-1:0][SUM_BITS-1:0] sums;
-
-  assign columns = wdat;
-  always_ff @(posedge clk) operand_q <= operand;
-  always_ff @(posedge clk) begin
-    first_q <= first_word;
-    last_q  <= last_word;
-    valid_q <= rst_n && go;
-    for (int i = 0; i < LATENCY; i++) begin
-      first_line[i] <= (i == 0) ? first_q : first_line[(i == 0) ? 0 : i-1];
-      last_line[i]  <= (i == 0) ? last_q : last_line[(i == 0) ? 0 : i-1];
-      valid_line[i] <= rst_n && ((i == 0) ? valid_q : valid_line[(i == 0) ? 0 : i-1]);
-    end
-  end
-
-  for (genvar p = 0; p < PAIRS; p++) begin : gen_pair
-    logic [SIMD-1:0][2*WBITS:0] w;
-    for (genvar s = 0; s < SIMD; s++) begin : gen_column
-      assign w[s] = columns[s][p*(2*WBITS+1)+:2*WBITS+1];
-    end
-    dot_pair #(
-        .SIMD(SIMD), .WBITS(WBITS), .ABITS(ABITS), .SUM_BITS(SUM_BITS), .SHIFT(PACK_SHIFT), .GROUP(PACK_GROUP)
-    ) u_dot (
-        .clk(clk), .weight(w), .operand(operand_q), .odat(sums[2*p+1:2*p])
-    );
-  end
-  for (genvar r = 0; r < SINGLES; r++) begin : gen_single
-    logic [SIMD-1:0][WBITS-1:0] w;
-    for (genvar s = 0; s < SIMD; s++) begin : gen_column
-      assign w[s] = columns[s][PAIRS*(2*WBITS+1)+r*WBITS+:WBITS];
-    end
-    dot #(
-        .SIMD(SIMD), .WBITS(WBITS), .ABITS(ABITS), .SUM_BITS(SUM_BITS), .LATENCY(LATENCY)
-    ) u_dot (
-        .clk(clk), .weight(w), .operand(operand_q), .odat(sums[2*PAIRS+r])
-    );
-  end
-
-  // ---- accumulate over the words of a fold
-  logic [ROWS-1:0][ACC_BITS-1:0] total;
-  logic valid, first, last, done;
-  assign valid = valid_line[LATENCY-1];
-  assign first = first_line[LATENCY-1];
-  assign last = last_line[LATENCY-1];
-  assign done = valid && last;
-
-  for (genvar r = 0; r < ROWS; r++) begin : gen_acc
-    logic [ACC_BITS-1:0] acc, sum;
-    if (ACC_BITS > SUM_BITS) begin : gen_extend
-      assign sum = {{(ACC_BITS - SUM_BITS) {sums[r][SUM_BITS-1]}}, sums[r]};
-    end else begin : gen_whole
-      assign sum = sums[r];
-    end
-    assign total[r] = first ? sum : acc + sum;
-    always_ff @(posedge clk) if (valid) acc <= total[r];
-  end
-
-  // ---- take the fold apart: CELL units a cycle, unit 0 first
-  logic [PARTS-1:0][PART-1:0] parts;
-  logic [PARTS-1:0] pending;  // parts still to leave, one bit each
-  logic fifo_irdy;
+  // ---- skew: a slice's position p is p + STEP * slice cycles behind
+  logic [SIMD-1:0][ABITS-1:0] operand_q;
+  logic [SKEW+LENGTH-1:0][WADDR-1:0] address_line;
+  logic [SLICES-1:0][SIMD-1:0][ABITS-1:0] skewed;
+  logic [LATENCY+SKEW-1:0] valid_line, end_line;
 
   always_ff @(posedge clk) begin
-    if (done) parts <= total;
-    else parts <= parts >> PART;
-    if (!rst_n) pending <= '0;
-    else if (done) pending <= '1;
-    else pending <= pending >> 1;
+    operand_q <= operand;
+    for (int i = 0; i < LATENCY + SKEW; i++) begin
+      valid_line[i] <= rst_n && ((i == 0) ? go : valid_line[(i == 0) ? 0 : i-1]);
+      end_line[i]   <= rst_n && ((i == 0) ? fold_end : end_line[(i == 0) ? 0 : i-1]);
+    end
+  end
+
+  // a block RAM registers its address by itself; the other registers have a start value to keep the tools
+  // from moving them behind the memory, where there are as many as weights
+  for (genvar i = 0; i < SKEW + LENGTH; i++) begin : gen_address
+    if (i == 0 && W_LATENCY) begin : gen_wire
+      assign address_line[0] = address;
+    end else begin : gen_register
+      // verilator lint_off PROCASSINIT
+      logic [WADDR-1:0] delayed = '0;
+      // verilator lint_on PROCASSINIT
+      always_ff @(posedge clk) delayed <= (i == 0) ? address : address_line[(i == 0) ? 0 : i-1];
+      assign address_line[i] = delayed;
+    end
+  end
+  for (genvar s = 0; s < SIMD; s++) begin : gen_skew
+    delay #(.WIDTH(ABITS), .CYCLES((s + PAD) / CHAINS)) u_first (
+        .clk(clk), .idat(operand_q[s]), .odat(skewed[0][s])
+    );
+    for (genvar q = 1; q < SLICES; q++) begin : gen_slice
+      delay #(.WIDTH(ABITS), .CYCLES(STEP)) u_next (.clk(clk), .idat(skewed[q-1][s]), .odat(skewed[q][s]));
+    end
+  end
+
+  // ---- products of a slice, accumulated over the words of a fold
+  logic [PARTS-1:0][PART-1:0] totals;
+  for (genvar q = 0; q < SLICES; q++) begin : gen_slice
+    localparam int SLICE_ROWS = (q == SLICES - 1) ? LAST_ROWS : ROWS;
+    localparam int SLICE_COLUMN = (q == SLICES - 1) ? LAST_COLUMN : COLUMN;
+    logic [SLICE_ROWS-1:0][SUM_BITS-1:0] sums;
+    logic [SLICE_ROWS-1:0][ACC_BITS-1:0] wide, results;
+
+    for (genvar k = 0; k < LENGTH; k++) begin : gen_bank
+      assign waddr[q*LENGTH+k] = address_line[q*STEP+k];
+    end
+    mac_rows #(
+        .ROWS(SLICE_ROWS), .SIMD(SIMD), .CHAINS(CHAINS), .WBITS(WBITS), .ABITS(ABITS), .SHIFT(PACK_SHIFT),
+        .HIGH(PACK_HIGH), .SINGLE_DSP(SINGLE_DSP)
+    ) u_rows (
+        .clk(clk), .weight(wdat[q*SIMD*COLUMN+:SIMD*SLICE_COLUMN]), .operand(skewed[q]), .odat(sums)
+    );
+
+    for (genvar r = 0; r < SLICE_ROWS; r++) begin : gen_extend
+      if (ACC_BITS > SUM_BITS) begin : gen_sign
+        assign wide[r] = {{(ACC_BITS - SUM_BITS) {sums[r][SUM_BITS-1]}}, sums[r]};
+      end else begin : gen_whole
+        assign wide[r] = sums[r];
+      end
+    end
+    if (SF > 1) begin : gen_accumulate
+      logic first;
+      always_ff @(posedge clk) begin
+        if (!rst_n) first <= 1'b1;
+        else if (valid_line[LATENCY-1+q*STEP]) first <= end_line[LATENCY-1+q*STEP];
+        if (valid_line[LATENCY-1+q*STEP]) begin
+          for (int r = 0; r < SLICE_ROWS; r++) results[r] <= wide[r] + (first ? '0 : results[r]);
+        end
+      end
+    end else begin : gen_single_word
+      assign results = wide;
+    end
+    for (genvar j = 0; j < SLICE_ROWS / (CELL * GATES); j++) begin : gen_part
+      delay #(.WIDTH(PART), .CYCLES(j)) u_wait (
+          .clk(clk), .idat(results[j*CELL*GATES+:CELL*GATES]), .odat(totals[q*STEP+j])
+      );
+    end
+  end
+
+  // ---- the parts of a fold leave one after the other
+  logic start, leave, fifo_irdy;
+  logic [PART-1:0] part;
+  if (SF > 1) begin : gen_start
+    always_ff @(posedge clk) start <= rst_n && end_line[LATENCY-1];
+  end else begin : gen_start_at_once
+    assign start = end_line[LATENCY-1];
+  end
+  if (PARTS > 1) begin : gen_parts
+    localparam int INDEX = $clog2(PARTS);
+    logic [INDEX-1:0] index;
+    always_ff @(posedge clk) begin
+      if (!rst_n) index <= '0;
+      else if (leave) index <= (index == INDEX'(PARTS - 1)) ? '0 : index + 1'b1;
+    end
+    assign leave = start || index != '0;
+    assign part = totals[index];
+  end else begin : gen_whole
+    assign leave = start;
+    assign part = totals[0];
   end
 
   assign pop = ovld && ordy;
   stream_fifo #(.WIDTH(PART), .DEPTH(PLACES)) u_fifo (
       .clk(clk), .rst_n(rst_n),
-      .idat(parts[0]), .ivld(pending[0]), .irdy(fifo_irdy),
+      .idat(part), .ivld(leave), .irdy(fifo_irdy),
       .odat(odat), .ovld(ovld), .ordy(ordy)
   );
   logic unused;
-  assign unused = &{1'b0, fifo_irdy};
+  assign unused = &{1'b0, fifo_irdy, valid_line, end_line};
 endmodule

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from finn_flirnn.codegen import Multiplier, RtlModule, StreamPort
-from finn_flirnn.codegen.rom import Rom
+from finn_flirnn.codegen.rom import BankedRom, Rom
 from finn_flirnn.numerics import Codes, Format
 from finn_flirnn.rtl import library_sources
 from finn_flirnn.sim import VerilatedModel, build_model, simulate
@@ -31,7 +31,7 @@ def bench(
     inputs: Sequence[StreamPort],
     outputs: Sequence[StreamPort],
     body: str,
-    memory: Rom | None = None,
+    memory: Rom | BankedRom | None = None,
     multiplier: Multiplier = Multiplier.DSP48E2,
     more: Sequence[Path] = (),
 ) -> RtlModule:
@@ -82,7 +82,7 @@ def wrap(
     inputs: Sequence[StreamPort],
     outputs: Sequence[StreamPort],
     body: str,
-    memory: Rom | None = None,
+    memory: Rom | BankedRom | None = None,
     more: Sequence[Path] = (),
 ) -> VerilatedModel:
     """A test bench as ``bench`` writes it, compiled."""

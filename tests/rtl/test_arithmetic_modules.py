@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from finn_flirnn.codegen import StreamPort
-from finn_flirnn.codegen.multiplier import Multiplier, choose_packing
 from finn_flirnn.codegen.rom import rounding_half
 from finn_flirnn.numerics import (
     Activation,
@@ -51,71 +50,6 @@ def test_requant_rounds_half_to_even_and_saturates(
     model = pipeline_model(tmp_path, "round_saturate", parameters, [("idat", width)], out, latency=1)
     given = run(model, fields([(codes + rounding_half(shift), width)]), len(codes), stalls=0.3)
     assert (given[:, 0] == requantise(codes, shift, target)).all()
-
-
-@pytest.mark.parametrize("multiplier", [Multiplier.DSP48E2, Multiplier.DSP48E1])
-def test_a_packed_multiplier_gives_both_products_of_all_8_bit_operands(
-    tmp_path: Path, multiplier: Multiplier
-) -> None:
-    weight, operand = Format(8, 0), Format(8, 0)
-    packing = choose_packing(multiplier, weight, operand, simd=1)
-    every = np.arange(-128, 128)
-    extreme = np.array([-128, -127, -1, 0, 1, 127])
-    # each product of each half with all values, the other half at its extremes
-    w0, w1, a = (m.ravel() for m in np.meshgrid(every, extreme, every, indexing="ij"))
-    low = np.concatenate([w0, w1])
-    high = np.concatenate([w1, w0])
-    a = np.concatenate([a, a])
-    parameters = {"SIMD": 1, "WBITS": 8, "ABITS": 8, "SUM_BITS": 16, "SHIFT": packing.shift, "GROUP": 1}
-    model = pipeline_model(
-        tmp_path,
-        "dot_pair",
-        parameters,
-        [("weight", 17), ("operand", 8)],
-        StreamPort("out0_V", 2, Format(16, 0)),
-        latency=2,
-    )
-    words = fields([(low, 8), (high - (low < 0), 9), (a, 8)])
-    given = run(model, words, len(words))
-    assert (given == np.stack([low * a, high * a], axis=1)).all()
-
-
-@pytest.mark.parametrize(
-    ("simd", "wbits", "abits"),
-    [(1, 8, 8), (3, 8, 8), (8, 8, 8), (8, 8, 9), (5, 4, 11), (8, 8, 10), (16, 2, 4)],
-)
-def test_packed_dot_products_are_exact_at_the_extremes(
-    tmp_path: Path, simd: int, wbits: int, abits: int
-) -> None:
-    weight, operand = Format(wbits, 0), Format(abits, 0)
-    packing = choose_packing(Multiplier.DSP48E2, weight, operand, simd)
-    assert packing.active
-    rng = np.random.default_rng(3)
-    count = 2000
-    w = rng.integers(weight.min_code, weight.max_code + 1, (count, 2, simd))
-    a = rng.integers(operand.min_code, operand.max_code + 1, (count, simd))
-    w[:400] = rng.choice([weight.min_code, weight.max_code], (400, 2, 1))
-    a[:400] = rng.choice([operand.min_code, operand.max_code], (400, 1))
-    sum_bits = wbits + abits + (simd - 1).bit_length()
-    columns = []
-    for s in range(simd):
-        columns += [(w[:, 0, s], wbits), (w[:, 1, s] - (w[:, 0, s] < 0), wbits + 1)]
-    parameters = {
-        "SIMD": simd, "WBITS": wbits, "ABITS": abits, "SUM_BITS": sum_bits,
-        "SHIFT": packing.shift, "GROUP": packing.group,
-    }  # fmt: skip
-    groups = -(-simd // packing.group)
-    latency = 2 + (packing.group - 1).bit_length() + (groups - 1).bit_length()
-    model = pipeline_model(
-        tmp_path,
-        "dot_pair",
-        parameters,
-        [("weight", simd * (2 * wbits + 1)), ("operand", simd * abits)],
-        StreamPort("out0_V", 2, Format(sum_bits, 0)),
-        latency,
-    )
-    given = run(model, fields([*columns, *[(a[:, s], abits) for s in range(simd)]]), count)
-    assert (given == np.einsum("ngs,ns->ng", w, a)).all()
 
 
 @pytest.mark.parametrize("dsp", [0, 1])

@@ -51,9 +51,11 @@ BENCH = f"""  logic enter, enough;
 """
 
 
-def _chain(directory: Path, multiplier: Multiplier, a_bits: int, b_bits: int) -> RtlModule:
+def _chain(
+    directory: Path, multiplier: Multiplier, a_bits: int, b_bits: int, cell: str = "dsp_mac"
+) -> RtlModule:
     """Three cells in cascade behind a stream of operands."""
-    body = BENCH.replace("ABITS", str(a_bits)).replace("BBITS", str(b_bits))
+    body = BENCH.replace("dsp_mac", cell).replace("ABITS", str(a_bits)).replace("BBITS", str(b_bits))
     source = StreamPort("in0_V", CELLS * (a_bits + b_bits), raw(1))
     target = StreamPort("out0_V", 2, raw(SUM_BITS // 2))
     return bench(directory, "t_chain", [source], [target], body, multiplier=multiplier)
@@ -92,6 +94,12 @@ def test_every_variant_adds_exact_products_in_cascade(
     tmp_path: Path, multiplier: Multiplier, a_bits: int, b_bits: int
 ) -> None:
     _check(build_model(_chain(tmp_path, multiplier, a_bits, b_bits)), a_bits, b_bits)
+
+
+@pytest.mark.parametrize(("a_bits", "b_bits"), [(8, 8), (4, 9), (2, 2), (3, 8), (11, 3)])
+def test_a_product_in_luts_is_exact_in_cascade(tmp_path: Path, a_bits: int, b_bits: int) -> None:
+    module = _chain(tmp_path, Multiplier.DSP48E2, a_bits, b_bits, "lut_mac")
+    _check(build_model(module), a_bits, b_bits)
 
 
 def test_the_7_series_cell_behaves_as_yosys_models_it(tmp_path: Path) -> None:

@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 
 from finn_flirnn.codegen import Multiplier, StreamPort
-from finn_flirnn.codegen.multiplier import NO_PACKING, choose_packing, weight_words
-from finn_flirnn.codegen.rom import Rom
-from finn_flirnn.numerics import Format
+from finn_flirnn.codegen.systolic import mac_array
+from finn_flirnn.numerics import Codes, Format
 from finn_flirnn.numerics.gru import matvec
-from finn_flirnn.sim import VerilatedModel, simulate
-from tests.rtl.harness import fields, pipeline_model, raw, run, settings, stream_model, wrap
+from finn_flirnn.sim import VerilatedModel, build_model, simulate
+from tests.rtl.harness import bench, raw, run, settings, stream_model, wrap
 
 BITS, SIMD, CELL, SF, STEPS, LANES, GROUPS = 5, 4, 2, 3, 4, 3, 6
 STALLS = (0.0, 0.5, 0.9)
@@ -100,56 +99,60 @@ def test_hold_keeps_the_order_of_units(tmp_path: Path) -> None:
         assert (run(model, words, 400, stalls) == words.reshape(-1, CELL)).all()
 
 
+NARROW, WIDE = Format(8, 0, narrow=True), Format(8, 0)
+
+
 @pytest.mark.parametrize(
-    ("units", "gates", "simd", "cell", "rows", "columns", "multiplier"),
+    ("shape", "rows", "columns", "multiplier", "weight_format", "operand_format"),
     [
-        (4, 3, 4, 2, 8, 8, Multiplier.DSP48E2),
-        (3, 1, 2, 1, 9, 6, Multiplier.DSP48E2),  # an odd row stays single
-        (6, 2, 6, 6, 6, 6, Multiplier.DSP48E1),  # one fold of one word
-        (2, 3, 8, 2, 4, 8, Multiplier.MULT18),
-        (1, 1, 1, 1, 5, 7, Multiplier.DSP48E2),
+        ((4, 3, 2, 4), 8, 8, Multiplier.DSP48E2, WIDE, WIDE),
+        ((3, 1, 1, 2), 9, 6, Multiplier.DSP48E2, WIDE, WIDE),  # two units a slice, and one left over
+        ((4, 3, 1, 4), 4, 16, Multiplier.DSP48E2, NARROW, NARROW),  # three rows a unit: two units a slice
+        ((6, 2, 6, 6), 6, 6, Multiplier.DSP48E1, WIDE, WIDE),  # one fold of one word, several chains
+        ((2, 2, 2, 7), 4, 14, Multiplier.DSP48E1, NARROW, NARROW),  # chains of four and of three
+        ((2, 1, 2, 19), 2, 19, Multiplier.DSP48E2, NARROW, NARROW),  # two chains of ten and nine
+        ((3, 1, 3, 16), 3, 32, Multiplier.DSP48E2, NARROW, NARROW),  # the longest chain, an odd row in LUTs
+        ((2, 2, 2, 5), 2, 5, Multiplier.DSP48E2, Format(4, 0), Format(11, 0)),
+        ((2, 2, 2, 17), 2, 17, Multiplier.DSP48E2, Format(2, 0), Format(18, 0)),  # all 48 bits
+        ((2, 3, 2, 8), 4, 8, Multiplier.MULT18, WIDE, WIDE),  # one product a multiplier
+        ((2, 2, 2, 8), 2, 8, Multiplier.MULT18, Format(4, 0, narrow=True), NARROW),  # two
+        ((1, 1, 1, 1), 140, 7, Multiplier.DSP48E2, WIDE, WIDE),  # weights in block RAM
     ],
 )
 def test_matrix_vector_unit_multiplies(
     tmp_path: Path,
-    units: int,
-    gates: int,
-    simd: int,
-    cell: int,
+    shape: tuple[int, int, int, int],
     rows: int,
     columns: int,
     multiplier: Multiplier,
+    weight_format: Format,
+    operand_format: Format,
 ) -> None:
-    weight_format, operand_format = Format(8, 0), Format(8, 0)
+    units, gates, cell, simd = shape
     rng = np.random.default_rng(4)
-    weight = rng.integers(-128, 128, (rows * gates, columns))  # a unit's gates side by side
-    packing = choose_packing(multiplier, weight_format, operand_format, simd)
-    assert packing == NO_PACKING if multiplier is Multiplier.MULT18 else packing.active
-    folds = [list(range(s * gates, (s + units) * gates)) for s in range(0, rows, units)]
-    words, width = weight_words(weight, folds, simd, 8, packing)
-    rom = Rom("t_weights", width, tuple(words))
-    acc = 8 + 8 + (columns - 1).bit_length()
+    weight = _codes(rng, weight_format, (rows * gates, columns))  # a unit's gates side by side
+    weight[::4] = weight[5::8] = weight_format.min_code
+    weight[1::8] = weight_format.max_code
+    array = mac_array(multiplier, weight_format, operand_format, shape, rows // units, columns // simd)
+    rom = array.weights("t_weights", weight)
+    acc = weight_format.bits + operand_format.bits + (columns - 1).bit_length()
     parameters = {
         "UNITS": units, "GATES": gates, "SIMD": simd, "NF": rows // units, "SF": columns // simd,
-        "CELL": cell, "WBITS": 8, "ABITS": 8, "ACC_BITS": acc,
-        "PACK_SHIFT": packing.shift, "PACK_GROUP": packing.group,
+        "CELL": cell, "WBITS": weight_format.bits, "ABITS": operand_format.bits, "ACC_BITS": acc,
+        **array.parameters(),
     }  # fmt: skip
-    body = f"""  logic [{rom.address_bits - 1}:0] address;
-  logic [{width - 1}:0] weights;
+    body = f"""  logic [{rom.address_width - 1}:0] address;
+  logic [{rom.width - 1}:0] weights;
   t_weights u_weights (.clk(ap_clk), .addr(address), .dat(weights));
   matrix_vector #({settings(parameters)}) u_it (
       .clk(ap_clk), .rst_n(ap_rst_n), .idat(in0_V_dat), .ivld(in0_V_TVALID), .irdy(in0_V_TREADY),
       .waddr(address), .wdat(weights), .odat(out0_V_dat), .ovld(out0_V_TVALID), .ordy(out0_V_TREADY));"""
-    model = wrap(
-        tmp_path,
-        "t_matrix_vector",
-        [StreamPort("in0_V", simd, operand_format)],
-        [StreamPort("out0_V", cell * gates, Format(acc, 0))],
-        body,
-        rom,
-    )
-    vectors = rng.integers(-128, 128, (120, columns))
-    vectors[:8] = rng.choice([-128, 127], (8, 1))
+    source = StreamPort("in0_V", simd, operand_format)
+    target = StreamPort("out0_V", cell * gates, Format(acc, 0))
+    model = build_model(bench(tmp_path, "t_matrix_vector", [source], [target], body, rom, multiplier))
+    vectors = _codes(rng, operand_format, (120, columns))
+    vectors[:8] = operand_format.min_code
+    vectors[8:16] = operand_format.max_code
     expected = matvec(weight, vectors).reshape(-1, cell * gates)
     for stalls in STALLS:
         for reset_at in RESETS:
@@ -160,12 +163,5 @@ def test_matrix_vector_unit_multiplies(
             assert (given.outputs["out0_V"] == expected).all()
 
 
-def test_dot_product_of_single_rows_is_exact(tmp_path: Path) -> None:
-    simd, count = 5, 500
-    rng = np.random.default_rng(5)
-    w, a = rng.integers(-128, 128, (count, simd)), rng.integers(-32768, 32768, (count, simd))
-    parameters = {"SIMD": simd, "WBITS": 8, "ABITS": 16, "SUM_BITS": 27, "LATENCY": 5}
-    ports = [("weight", simd * 8), ("operand", simd * 16)]
-    model = pipeline_model(tmp_path, "dot", parameters, ports, StreamPort("out0_V", 1, Format(27, 0)), 5)
-    columns = [(w[:, s], 8) for s in range(simd)] + [(a[:, s], 16) for s in range(simd)]
-    assert (run(model, fields(columns), count, stalls=0.3)[:, 0] == (w * a).sum(axis=1)).all()
+def _codes(rng: np.random.Generator, form: Format, shape: tuple[int, ...]) -> Codes:
+    return rng.integers(form.min_code, form.max_code + 1, shape)
