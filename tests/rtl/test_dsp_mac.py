@@ -13,6 +13,7 @@ from finn_flirnn.codegen import Multiplier, RtlModule, StreamPort
 from finn_flirnn.numerics import Codes
 from finn_flirnn.rtl import library_sources
 from finn_flirnn.sim import LintError, VerilatedModel, build_model
+from finn_flirnn.synth import netlist
 from finn_flirnn.synth.yosys import yosys_share
 from tests.rtl.harness import bench, fields, raw, run
 
@@ -106,6 +107,12 @@ def test_the_7_series_cell_behaves_as_yosys_models_it(tmp_path: Path) -> None:
     module = _chain(tmp_path, Multiplier.DSP48E1, 25, 18)
     theirs = yosys_share() / "xilinx" / "cells_sim.v"
     _check(build_model(replace(module, sources=(theirs, *module.sources)), lint=False), 25, 18)
+
+
+def test_synthesis_leaves_the_registers_before_a_cell_alone(tmp_path: Path) -> None:
+    module = _chain(tmp_path, Multiplier.DSP48E1, 25, 18)
+    synthesised = netlist(module, "xc7", tmp_path / "netlist")
+    _check(build_model(synthesised, lint=False, optimisation=0), 25, 18)
 
 
 @pytest.mark.parametrize("cell", ["DSP48E1", "DSP48E2"])

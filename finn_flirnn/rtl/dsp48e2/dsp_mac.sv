@@ -27,8 +27,10 @@ module dsp_mac #(
   logic [47:0] total;
   assign p = total[SUM_BITS-1:0];
 
+  // ADREG and DREG are 1 although the pre-adder is unused: it rests then (the user guide), and Yosys 0.70
+  // moves no register from before A into it, which would lose a cycle
   DSP48E2 #(
-      .AREG(1), .ACASCREG(1), .BREG(1), .BCASCREG(1), .CREG(0), .DREG(0), .ADREG(0), .MREG(1), .PREG(1),
+      .AREG(1), .ACASCREG(1), .BREG(1), .BCASCREG(1), .CREG(0), .DREG(1), .ADREG(1), .MREG(1), .PREG(1),
       .INMODEREG(0), .OPMODEREG(0), .ALUMODEREG(0), .CARRYINREG(0), .CARRYINSELREG(0)
   ) u_dsp (
       .CLK(clk),

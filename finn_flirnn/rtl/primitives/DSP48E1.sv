@@ -84,9 +84,9 @@ module DSP48E1 #(
     input  logic        RSTM,
     input  logic        RSTP
 );
-  if (ACASCREG != 1 || AREG != 1 || BCASCREG != 1 || BREG != 1 || MREG != 1 || PREG != 1 ||
-      ADREG != 0 || ALUMODEREG != 0 || CARRYINREG != 0 || CARRYINSELREG != 0 || CREG != 0 ||
-      DREG != 0 || INMODEREG != 0 || OPMODEREG != 0) begin : gen_check_registers
+  if (ACASCREG != 1 || ADREG != 1 || AREG != 1 || BCASCREG != 1 || BREG != 1 || DREG != 1 ||
+      MREG != 1 || PREG != 1 || ALUMODEREG != 0 || CARRYINREG != 0 || CARRYINSELREG != 0 ||
+      CREG != 0 || INMODEREG != 0 || OPMODEREG != 0) begin : gen_check_registers
     $error("DSP48E1: only registers A, B, M and P are modelled");
   end
   if (AUTORESET_PATDET != "NO_RESET" || A_INPUT != "DIRECT" || B_INPUT != "DIRECT" ||
