@@ -137,7 +137,8 @@ def mvu_resources(array: MacArray, acc_bits: int) -> Resources:
 def _lut_product(array: MacArray, sum_bits: int) -> Resources:
     """rtl/lut_mac.sv."""
     a, b = array.weight_bits, array.operand_bits
-    return Resources(lut=3 * a * b // 2 + sum_bits, ff=3 * a + 2 * b + sum_bits)
+    registers = (b + 1) // 2 * (a + 2) + 2 * a + b + 4 + sum_bits
+    return Resources(lut=6 * a * b // 5 + 2 * sum_bits, ff=registers)
 
 
 def estimate_gru(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // dsp_mac in LUTs, for small products that are not worth a DSP: p = a * b + pcin (CASCADE) or + START.
 // Signed, exact in SUM_BITS bits, which pcout extends to 48. Ports and latency are those of dsp_mac.
-// M is two registers, the products of b's halves; they and pcin are added in the P stage.
+// First the digits of b, two bits each, times a; then two sums of these; then both and pcin.
 module lut_mac #(
     parameter int          A_BITS = 8,
     parameter int          B_BITS = 8,
@@ -16,37 +16,53 @@ module lut_mac #(
     output logic        [        47:0] pcout,
     output logic        [SUM_BITS-1:0] p
 );
-  localparam int HALF = B_BITS / 2;
-  localparam int LOW = A_BITS + HALF;
-  localparam int HIGH = A_BITS + B_BITS - HALF;
+  localparam int DIGITS = (B_BITS + 1) / 2;
+  localparam int LOW_DIGITS = DIGITS / 2;
+  localparam int DIGIT = A_BITS + 2;
+  localparam int LOW = DIGIT + 2 * LOW_DIGITS + 1;
+  localparam int HIGH = DIGIT + 2 * (DIGITS - LOW_DIGITS) - 1;
   if (CASCADE && START != '0) begin : gen_check_start
     $error("lut_mac: START=%0d must be 0 in a cell that adds pcin", START);
   end
 
-  logic [A_BITS-1:0] a_q;
-  logic [B_BITS-1:0] b_q;
-  logic [LOW-1:0] a_low, low, low_next;
-  logic [HIGH-1:0] a_high, high, high_next;
+  logic [2*DIGITS-1:0] digits;
+  logic [DIGIT-1:0] a_wide;
+  logic [DIGITS-1:0][DIGIT-1:0] products;
+  logic [LOW-1:0] low, low_next;
+  logic [HIGH-1:0] high, high_next;
   logic [47:0] low_wide, high_wide, sum;
   logic unused;
 
-  // added bit by bit, for a multiplication would go to a DSP; the sign bit of b counts negative
-  assign a_low  = {{HALF{a_q[A_BITS-1]}}, a_q};
-  assign a_high = {{(B_BITS - HALF) {a_q[A_BITS-1]}}, a_q};
+  // bit by bit, for a multiplication would go to a DSP; the sign bit of b counts negative
+  if (2 * DIGITS > B_BITS) begin : gen_odd
+    assign digits = {b[B_BITS-1], b};
+  end else begin : gen_even
+    assign digits = b;
+  end
+  assign a_wide = {{2{a[A_BITS-1]}}, a};
+  for (genvar k = 0; k < DIGITS; k++) begin : gen_digit
+    logic [DIGIT-1:0] once, twice;
+    assign once  = a_wide & {DIGIT{digits[2*k]}};
+    assign twice = (a_wide << 1) & {DIGIT{digits[2*k+1]}};
+    always_ff @(posedge clk) products[k] <= (k == DIGITS - 1) ? once - twice : once + twice;
+  end
+
   always_comb begin
     low_next  = '0;
     high_next = '0;
-    for (int i = 0; i < HALF; i++) low_next = low_next + ({LOW{b_q[i]}} & (a_low << i));
-    for (int i = HALF; i < B_BITS - 1; i++) high_next = high_next + ({HIGH{b_q[i]}} & (a_high << (i - HALF)));
-    high_next = high_next - ({HIGH{b_q[B_BITS-1]}} & (a_high << (B_BITS - 1 - HALF)));
+    for (int k = 0; k < LOW_DIGITS; k++) begin
+      low_next = low_next + ({{(LOW - DIGIT) {products[k][DIGIT-1]}}, products[k]} << (2 * k));
+    end
+    for (int k = LOW_DIGITS; k < DIGITS; k++) begin
+      high_next = high_next
+          + ({{(HIGH - DIGIT) {products[k][DIGIT-1]}}, products[k]} << (2 * (k - LOW_DIGITS)));
+    end
   end
 
   assign low_wide  = {{(48 - LOW) {low[LOW-1]}}, low};
-  assign high_wide = {{(48 - HIGH - HALF) {high[HIGH-1]}}, high, {HALF{1'b0}}};
+  assign high_wide = {{(48 - HIGH) {high[HIGH-1]}}, high} << (2 * LOW_DIGITS);
   assign sum = low_wide + high_wide + (CASCADE ? pcin : START);
   always_ff @(posedge clk) begin
-    a_q  <= a;
-    b_q  <= b;
     low  <= low_next;
     high <= high_next;
     p    <= sum[SUM_BITS-1:0];

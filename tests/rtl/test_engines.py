@@ -30,7 +30,7 @@ CASES = {
     "16-bit state, one product a multiplier": GruCase(8, GruFolding(2, 8, 1, 2), state_bits=16, gate_bits=9),
     "odd sizes": GruCase(33, GruFolding(11, 3, 1, 2), weight_bits=2, state_bits=4, gate_bits=4,
                          candidate_bits=5, preactivation_bits=6),
-    "31 units in parallel": GruCase(31, GruFolding(31, 31, 3, 6), inputs=3, weight_bits=4, state_bits=12,
+    "17 units in parallel": GruCase(17, GruFolding(17, 17, 3, 6), inputs=3, weight_bits=4, state_bits=12,
                                     gate=Activation.HARD_SIGMOID, candidate=Activation.HARD_TANH),
     "before, no input": GruCase(16, GruFolding(4, 8, 1, 7), inputs=0, reset=Reset.BEFORE,
                                 gate=Activation.HARD_SIGMOID, candidate=Activation.HARD_TANH),
