@@ -20,6 +20,8 @@ from finn_flirnn.numerics import Seq2SeqNetwork
 SYSTEM = "flirnn_system"
 LINK_FILE = "link.json"
 CONSTRAINTS = f"{TOP}.lpf"
+NETLIST = f"{TOP}.json"
+CONFIGURATION = f"{TOP}.config"
 HZ_PER_MHZ = 1e6
 
 

@@ -2,7 +2,7 @@
 """The boards that a build can target, with their resources.
 
 Sources: AMD product tables DS190 (Zynq-7000), DS891 (Zynq UltraScale+ MPSoC), DS987 (Kria K26) and
-DS962 (Alveo U200/U250). A BRAM here is one 36 Kb block.
+DS962 (Alveo U200/U250); Lattice FPGA-DS-02012 (ECP5). A BRAM here is one 36 Kb block, or two of 18 Kb.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from finn_flirnn.codegen import Multiplier
 
-MULTIPLIERS = {"xcup": Multiplier.DSP48E2, "xc7": Multiplier.DSP48E1}
+MULTIPLIERS = {"xcup": Multiplier.DSP48E2, "xc7": Multiplier.DSP48E1, "ecp5": Multiplier.MULT18}
 """The hard multiplier of each family of boards."""
 RESOURCES = ("lut", "ff", "dsp", "bram36", "uram")
 """Resource names in the order of every table, and as keys of every report."""
@@ -21,7 +21,8 @@ RESOURCES = ("lut", "ff", "dsp", "bram36", "uram")
 class Board:
     """A board, its device and what the device holds.
 
-    finn_name: the name FINN knows it by. family: the Yosys family that the device belongs to.
+    finn_name: the name FINN knows it by; FINN knows no Lattice device, so an open board goes by that of a
+    board whose shell is never built. family: the Yosys family that the device belongs to.
     """
 
     name: str
@@ -33,6 +34,11 @@ class Board:
     dsp: int
     bram36: int
     uram: int
+
+    @property
+    def is_open(self) -> bool:
+        """Whether open tools make the bitstream."""
+        return self.family == "ecp5"
 
     def share(self, used: dict[str, float]) -> dict[str, float | None]:
         """Used resources as fractions of the device; None where the device has none of a kind.
@@ -52,6 +58,7 @@ BOARDS = {
         Board("Ultra96-V2", "Ultra96-V2", "xczu3eg-sbva484-1-i", "xcup", 70_560, 141_120, 360, 216, 0),
         Board("Pynq-Z2", "Pynq-Z2", "xc7z020clg400-1", "xc7", 53_200, 106_400, 220, 140, 0),
         Board("U250", "U250", "xcu250-figd2104-2L-e", "xcup", 1_728_000, 3_456_000, 12_288, 2_688, 1_280),
+        Board("ULX3S", "Pynq-Z2", "LFE5U-85F-6BG381C", "ecp5", 83_640, 83_640, 156, 104, 0),
     )
 }
 

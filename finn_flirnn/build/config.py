@@ -18,13 +18,15 @@ from finn_flirnn.build.files import sha256_of_value
 from finn_flirnn.build.folding_request import FoldingChooser, FoldingRequest, request_problems, take_request
 from finn_flirnn.build.schema import UNKNOWN, one_of, problems_of, read_json, setting, whole
 from finn_flirnn.build.stream_lanes import lanes_problems, take_lanes
+from finn_flirnn.codegen.link import LinkSettings
 from finn_flirnn.codegen.types import DenseFolding, GruFolding, RamStyle, divisors
+from finn_flirnn.codegen.ulx3s import pll_for
 from finn_flirnn.driver.order import GATES, GROUPS, ORDERS, StreamOrder
 from finn_flirnn.physics.presets import PRESETS
 
 CONFIG_FOLDER = Path(__file__).resolve().parents[2] / "build_configs"
 SEEDS = (0, 2**32 - 1)
-FAMILIES = ("xc7", "xcup")
+FAMILIES = ("xc7", "xcup", "ecp5")
 SIMULATED_FRAME = 64
 """Pixels of a frame in simulation; a camera's frame of 256 x 256 takes over 100 million cycles."""
 
@@ -114,9 +116,20 @@ class Accuracy(DataClassDictMixin):
 
 @dataclass(frozen=True)
 class Synthesis(DataClassDictMixin):
-    """The open synthesis whose area is reported; "board" stands for the family of the board."""
+    """The open synthesis whose area is reported; "board" stands for the family of the board.
+
+    seed: of the placement, where open tools place.
+    """
 
     family: str = one_of(("board", *FAMILIES), "board")
+    seed: int = whole(1, 2**31 - 1, 1)
+
+
+@dataclass(frozen=True)
+class HostLink(DataClassDictMixin):
+    """The serial port of an open board; other boards have none."""
+
+    baud: int = whole(9_600, 12_000_000, 3_000_000)
 
 
 @dataclass(frozen=True)
@@ -157,6 +170,7 @@ class BuildConfig(DataClassDictMixin):
     verification: Verification = field(default=Verification())
     accuracy: Accuracy = field(default=Accuracy())
     synthesis: Synthesis = field(default=Synthesis())
+    link: HostLink = field(default=HostLink())
 
     @property
     def target(self) -> Board:
@@ -167,6 +181,11 @@ class BuildConfig(DataClassDictMixin):
     def family(self) -> str:
         """The family for which Yosys synthesises."""
         return self.target.family if self.synthesis.family == "board" else self.synthesis.family
+
+    @property
+    def link_settings(self) -> LinkSettings:
+        """The host link of an open board. Raises ValueError if the clock is too slow for it."""
+        return LinkSettings(clock_hz=round(self.clock_mhz * 1e6), baud=self.link.baud)
 
     @property
     def clock_ns(self) -> float:
@@ -266,7 +285,29 @@ def load_config(
         problems = _fill_in_folding(tree, request, model or tree["model"]["checkpoint"], choose)
     if problems:
         raise ConfigError(str(path), problems)
-    return BuildConfig.from_dict(tree)
+    config = BuildConfig.from_dict(tree)
+    if config.target.is_open and (problems := _open_board_problems(config)):
+        raise ConfigError(str(path), problems)
+    return config
+
+
+def _open_board_problems(config: BuildConfig) -> list[Problem]:
+    """What keeps an open board from running at this clock, with this link, in this flow."""
+    problems = []
+    checks = (("clock_mhz", lambda: pll_for(config.clock_mhz)), ("link", lambda: config.link_settings))
+    for key, check in checks:
+        try:
+            check()
+        except ValueError as error:
+            problems.append(Problem(key, str(error), "what the board's PLL and UART can do"))
+    if config.flow is Flow.VIVADO:
+        problems.append(Problem("flow", f'found "vivado" for {config.board}', '"open" or "auto"'))
+    if config.order != GROUPS:
+        problems.append(Problem("order", f'found "{config.order}" for {config.board}', f'"{GROUPS}"'))
+    if config.family != config.target.family:
+        found = f'found "{config.family}" for {config.board}, which is placed and routed'
+        problems.append(Problem("synthesis.family", found, f'"board" or "{config.target.family}"'))
+    return problems
 
 
 def _fill_in_folding(

@@ -103,7 +103,7 @@ def assemble_deployment(
     """Write ``output/deploy/`` and ``output/deploy.zip``; the same arguments give the same bytes.
 
     counts: (pixels, gates) raw example decays; the oracle's output codes for them are what the board
-    has to give. bitfile: FINN's bitfile, with its .hwh beside it.
+    has to give. bitfile: for the board; FINN's has its .hwh beside it.
     Returns the deploy directory, which is made anew. Raises ValueError if ports, network and spec do
     not fit each other, FileNotFoundError for a bitfile without its .hwh.
     """
@@ -111,7 +111,7 @@ def assemble_deployment(
     shutil.rmtree(deploy, ignore_errors=True)
     _copy_driver(deploy / PACKAGE)
     _write_examples(deploy, spec, network, counts)
-    bitfile_name = None if bitfile is None else _copy_bitfile(bitfile, deploy)
+    bitfile_name = None if bitfile is None else _copy_bitfile(bitfile, deploy, handoff=spec.link is None)
     meta = _metadata(spec, network, module, bitfile_name)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -170,14 +170,14 @@ def _write_examples(
     )
 
 
-def _copy_bitfile(bitfile: Path, deploy: Path) -> str:
-    handoff = bitfile.with_suffix(".hwh")
-    for path in (bitfile, handoff):
+def _copy_bitfile(bitfile: Path, deploy: Path, handoff: bool) -> str:
+    files = (bitfile, bitfile.with_suffix(".hwh")) if handoff else (bitfile,)
+    for path in files:
         if not path.is_file():
             raise FileNotFoundError(f"{path} must exist; PYNQ needs a .bit and its .hwh, export both")
     folder = deploy / "bitfile"
     folder.mkdir()
-    for path in (bitfile, handoff):
+    for path in files:
         shutil.copyfile(path, folder / path.name)
     return f"bitfile/{bitfile.name}"
 

@@ -18,6 +18,7 @@ from finn_flirnn.build.finn_result import (
 from finn_flirnn.build.finn_runner import run_builder
 from finn_flirnn.build.finn_steps import FlowSettings
 from finn_flirnn.build.toolchain import prepare_finn
+from finn_flirnn.codegen import Multiplier
 from finn_flirnn.driver.order import GROUPS
 
 OURS = "finn_flirnn.build.finn_steps"
@@ -61,6 +62,7 @@ def run_finn_flow(
     decoder_lanes: int = 0,
     order: str = GROUPS,
     ram_style: str = "auto",
+    multiplier: Multiplier | None = None,
 ) -> FinnFlowResult:
     """Run FINN's builder on an exported model.
 
@@ -68,7 +70,7 @@ def run_finn_flow(
     {"PE", "SIMD", "InputSIMD"}. lanes: pixels C that travel together. unroll: layer name -> engines in a
     chain. copies: of the whole pipeline. vivado: go on to the bitfile if Vivado is there. decoder_lanes:
     behind the encoder, 0 for as many. order: of the data (driver/order.py). ram_style: where states lie
-    (GruFolding).
+    (GruFolding). multiplier: the device's, if FINN's board has another.
 
     Writes output_dir/model/<number>_<step>.onnx after every step, and FINN's own files below
     output_dir/finn. Raises FinnFlowError if a step fails, ValueError for a board that FINN does not know.
@@ -79,7 +81,10 @@ def run_finn_flow(
     steps = [*OPEN_STEPS, *(() if reason else VIVADO_STEPS)]
     settings_file = finn_dir / "settings.json"
     folded = {name: dict(values) for name, values in folding.items()}
-    settings = FlowSettings(lanes, folded, dict(unroll or {}), copies, decoder_lanes, order, ram_style)
+    products = multiplier.name if multiplier else ""
+    settings = FlowSettings(
+        lanes, folded, dict(unroll or {}), copies, decoder_lanes, order, ram_style, products
+    )
     settings.write(settings_file)
     config = _configuration(finn_dir, settings_file, board, clock_ns, steps)
     run_builder(qonnx_path.resolve(), config)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from finn_flirnn.build.files import read_json_file, write_json
+from finn_flirnn.codegen import Multiplier
 from finn_flirnn.driver.order import GATES, GROUPS, PIXELS
 
 EDGE_FIFO_DEPTH = 32
@@ -21,7 +22,8 @@ EDGE_FIFO_DEPTH = 32
 @dataclass(frozen=True)
 class FlowSettings:
     """What our steps must know: lanes C, the folding of each layer, its unrolling, copies of the pipeline,
-    lanes behind the encoder (0: C), the order of the data, where states lie."""
+    lanes behind the encoder (0: C), the order of the data, where states lie, the device's hard multiplier
+    (empty: that of FINN's board)."""
 
     lanes: int
     folding: dict[str, dict[str, int]]
@@ -30,6 +32,7 @@ class FlowSettings:
     decoder_lanes: int = 0
     order: str = GROUPS
     ram_style: str = "auto"
+    multiplier: str = ""
 
     def write(self, path: Path) -> None:
         """Write the settings for ``of``."""
@@ -66,12 +69,12 @@ def step_set_recurrent_folding(model: Any, config: Any) -> Any:
     from finn.util.basic import part_map
     from qonnx.custom_op.registry import getCustomOp
 
-    from finn_flirnn.codegen import Multiplier
     from finn_flirnn.transforms.folding import SetRecurrentFolding
 
-    is_7_series = part_map[config.board].startswith("xc7")
-    multiplier = Multiplier.DSP48E1 if is_7_series else Multiplier.DSP48E2
     settings = FlowSettings.of(config)
+    is_7_series = part_map[config.board].startswith("xc7")
+    known = Multiplier.DSP48E1 if is_7_series else Multiplier.DSP48E2
+    multiplier = Multiplier[settings.multiplier] if settings.multiplier else known
     model = model.transform(SetRecurrentFolding(settings.folding, multiplier))
     for node in model.get_nodes_by_op_type("GRU"):
         getCustomOp(node).set_nodeattr("ram_style", settings.ram_style)

@@ -81,6 +81,7 @@ _ECP5 = {
     "ALU54B": NOTHING,  # belongs to the multipliers that feed it
     "DP16KD": Resources(bram36=0.5),  # 18 Kb
     "PDPW16KD": Resources(bram36=0.5),
+    "EHXPLLL": NOTHING,
 }
 
 CELL_COSTS: dict[Family, Mapping[str, Resources]] = {Family.XC7: _AMD, Family.XCUP: _AMD, Family.ECP5: _ECP5}

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from finn_flirnn.codegen import RtlModule
 from finn_flirnn.codegen.template import render, write_atomically
-from finn_flirnn.synth.place import Ecp5Part, PlacementReport, place_and_route, synthesise_ecp5
+from finn_flirnn.synth.cells import Family
+from finn_flirnn.synth.place import Ecp5Part, PlacementReport, place_and_route
+from finn_flirnn.synth.report import synthesise
 
 NAME = "out_of_context"
 
@@ -72,7 +74,8 @@ def out_of_context_timing(
     for each bit of a port, and no path of its own between the module's registers.
     Raises SynthesisError.
     """
-    netlist = synthesise_ecp5(probe(module, directory), directory / f"{NAME}.json")
+    netlist = directory / f"{NAME}.json"
+    synthesise(probe(module, directory), Family.ECP5, netlist=netlist)
     return place_and_route(netlist, directory, clock_mhz=clock_mhz, part=part, seed=seed, check_timing=False)
 
 

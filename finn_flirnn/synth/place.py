@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finn_flirnn.codegen import RtlModule
-from finn_flirnn.synth.cells import Family
 from finn_flirnn.synth.nextpnr import (
     DEFAULT_TIMEOUT_S,
     PlacementError,
@@ -19,7 +17,6 @@ from finn_flirnn.synth.nextpnr import (
     nextpnr_version,
     run_tool,
 )
-from finn_flirnn.synth.yosys import DEFAULT_MEMORY_GIB, read_command, run_yosys, synthesis_command
 
 SIZES = ("12k", "25k", "45k", "85k")
 SPEED_GRADES = (6, 7, 8)
@@ -115,21 +112,6 @@ class PlacementReport:
                 f"{'; '.join(missed)}; lower the clock, try another seed, "
                 f"or shorten the critical path {through}"
             )
-
-
-def synthesise_ecp5(module: RtlModule, target: Path, *, memory_limit_gib: float = DEFAULT_MEMORY_GIB) -> Path:
-    """Synthesise a module with Yosys and write the netlist as JSON, as ``place_and_route`` takes it.
-
-    Raises SynthesisError.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    commands = [
-        read_command(module),
-        synthesis_command(module.top, Family.ECP5),
-        ["write_json", str(target.resolve())],
-    ]
-    run_yosys(commands, module.directory, memory_limit_gib)
-    return target
 
 
 def place_and_route(

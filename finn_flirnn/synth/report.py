@@ -55,10 +55,12 @@ def synthesise(
     *,
     memory_limit_gib: float = DEFAULT_MEMORY_GIB,
     timeout_s: float = DEFAULT_TIMEOUT_S,
+    netlist: Path | None = None,
 ) -> SynthesisReport:
     """Synthesise a module out of context and count what it takes.
 
     family: "xcup" (UltraScale+), "xc7" (7 series) or "ecp5". The limits hold for the child process.
+    netlist: write the netlist there, as JSON.
     Raises SynthesisError; ValueError if a cell's cost is not known.
     """
     family = Family(family)
@@ -69,6 +71,7 @@ def synthesise(
             read_command(module),
             synthesis_command(module.top, family),
             ["tee", "-q", "-o", str(statistics), "stat", "-json"],
+            *([["write_json", str(netlist.resolve())]] if netlist else []),
         ]
         log = run_yosys(commands, module.directory, memory_limit_gib, timeout_s)
         cells: dict[str, int] = json.loads(statistics.read_text())["design"]["num_cells_by_type"]

@@ -238,7 +238,8 @@ def test_boards_carry_finns_part_numbers() -> None:
     from finn.util.basic import alveo_part_map, pynq_part_map
 
     parts = {**pynq_part_map, **alveo_part_map}
-    assert {b.name: b.part for b in BOARDS.values()} == {b.name: parts[b.finn_name] for b in BOARDS.values()}
+    amd = [b for b in BOARDS.values() if not b.is_open]
+    assert {b.name: b.part for b in amd} == {b.name: parts[b.finn_name] for b in amd}
 
 
 def test_a_share_of_a_resource_the_board_lacks_is_none() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from finn_flirnn.codegen import RtlModule, StreamPort
 from finn_flirnn.numerics import Format
-from finn_flirnn.synth import PlacementError, SynthesisError, TimingError
+from finn_flirnn.synth import PlacementError, SynthesisError, TimingError, synthesise
 from finn_flirnn.synth.nextpnr import Tool, run_tool
 from finn_flirnn.synth.out_of_context import out_of_context_timing
 from finn_flirnn.synth.place import (
@@ -16,7 +16,6 @@ from finn_flirnn.synth.place import (
     PlacementReport,
     pack_bitstream,
     place_and_route,
-    synthesise_ecp5,
 )
 
 SMALL = Ecp5Part(size="25k")
@@ -38,7 +37,9 @@ PINS = "".join(f'LOCATE COMP "{port}" SITE "{site}";\n' for port, site in (("clk
 def netlist(folder: Path, text: str = SQUARES) -> Path:
     source = folder / "squares.sv"
     source.write_text(text)
-    return synthesise_ecp5(RtlModule("squares", folder, (source,), (), (), ()), folder / "squares.json")
+    target = folder / "squares.json"
+    synthesise(RtlModule("squares", folder, (source,), (), (), ()), "ecp5", netlist=target)
+    return target
 
 
 @pytest.fixture(scope="module")

@@ -29,15 +29,22 @@ STEPS = (
         (*HARDWARE, "synthesis", "verification", "accuracy"),
         "simulated hardware = oracle; cycles counted",
     ),
-    _step("synthesis", ("rtl",), ("board", "synthesis"), "area and delay by Yosys"),
+    _step(
+        "synthesis", ("model", "rtl"), (*HARDWARE, "synthesis", "link"), "area and delay by Yosys, nextpnr"
+    ),
     _step("estimate", ("convert", "rtl", "verify_rtl", "synthesis"), HARDWARE, "estimates and their errors"),
     _step("accuracy", ("model", "verify_rtl"), ("accuracy", "verification"), "models and fit against truth"),
     _step("ip", ("rtl",), ("name", "board", "clock_mhz"), "Tcl that packages Vivado IP"),
-    _step("bitfile", ("model", "convert"), ("name", "flow", *HARDWARE), "bitstream, where Vivado is there"),
+    _step(
+        "bitfile",
+        ("model", "convert", "synthesis"),
+        ("name", "flow", *HARDWARE),
+        "bitstream, where its tools are there",
+    ),
     _step(
         "deploy",
         ("model", "rtl", "verify_rtl", "bitfile"),
-        ("name", *HARDWARE, "accuracy", "verification"),
+        ("name", *HARDWARE, "accuracy", "verification", "link"),
         "driver package for the board",
     ),
     _step(

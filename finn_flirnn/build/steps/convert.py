@@ -7,6 +7,7 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
+from finn_flirnn.build.boards import MULTIPLIERS
 from finn_flirnn.build.collect import PARTS
 from finn_flirnn.build.context import BuildContext
 from finn_flirnn.build.files import write_json
@@ -65,4 +66,5 @@ def run_flow(context: BuildContext, folder: Path, vivado: bool) -> FinnFlowResul
         decoder_lanes=config.decoder_lanes,
         order=config.order,
         ram_style=str(encoder.ram_style),
+        multiplier=MULTIPLIERS[config.target.family],
     )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from finn_flirnn.build.context import BuildContext
+from finn_flirnn.build.errors import StepSkipped
 from finn_flirnn.build.files import write_text
 from finn_flirnn.build.rtl_files import load_module
 from finn_flirnn.build.templates import render
@@ -11,6 +12,8 @@ from finn_flirnn.build.templates import render
 
 def run(context: BuildContext) -> None:
     """Write ip/package_ip.tcl."""
+    if context.config.target.is_open:
+        raise StepSkipped(f"{context.config.board} has no device of AMD's; board/ holds what its tools take")
     config, module = context.config, load_module(context.output / "rtl")
     text = render(
         "package_ip.tcl.j2",
