@@ -28,7 +28,7 @@ module gru_blend #(
   localparam logic [47:0] HALF = (STATE_SHIFT > 0) ? 48'd1 << (STATE_SHIFT - 1) : '0;
 
   logic signed [DBITS-1:0] n_wide, h_wide, n_q;
-  (* keep *) logic signed [DBITS-1:0] difference;  // see multiply
+  logic signed [DBITS-1:0] difference;
   logic signed [MBITS-1:0] product;
   logic signed [EBITS-1:0] exact;
   logic [GBITS-1:0] z_q;

@@ -69,7 +69,7 @@ module gru_unit_after #(
   round_saturate #(.IN_BITS(SUM), .SHIFT(P_SHIFT), .OUT_BITS(PBITS)) u_p_v (.clk(clk), .idat(v_n), .odat(v_p));
 
   // cycles 6 to 8: r * v'; cycle 9: candidate's sum; cycle 10: its code; cycle 11: candidate
-  (* keep *) logic [PBITS-1:0] v_p_q;  // see multiply
+  logic [PBITS-1:0] v_p_q;
   delay #(.WIDTH(SUM), .CYCLES(5)) u_u_n (.clk(clk), .idat(u_n), .odat(u_n_q));
   multiply #(.A_BITS(PBITS), .B_BITS(GBITS), .START(HALF), .DSP(DSP)) u_rv (
       .clk(clk), .a(v_p_q), .b(gate_dat[0]), .odat(rv)

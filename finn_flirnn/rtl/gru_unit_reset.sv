@@ -33,7 +33,7 @@ module gru_unit_reset #(
   localparam logic [47:0] HALF = (GFRAC > 0) ? 48'd1 << (GFRAC - 1) : '0;
   logic signed [SUM-1:0] a_r, a_z, a_n;
   logic [HBITS-1:0] h_late;
-  (* keep *) logic [HBITS-1:0] h_q;  // see multiply
+  logic [HBITS-1:0] h_q;
   logic signed [RH-1:0] product;
 
   // cycles 1 to 3

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // odat = a * b + START for a signed and b unsigned, exact. DSP = 1: one dsp_mac. DSP = 0: look-up tables;
 // the digits of b, two bits each, times a, then two levels of sums. Latency 3 cycles, one product a cycle.
-// The register that drives `a` needs (* keep *): Yosys 0.70 moves registers and a subtraction from before A into the
-// DSP48E1 although its register of A is in use, and so loses a cycle.
 module multiply #(
     parameter int A_BITS = 10,
     parameter int B_BITS = 8,

@@ -29,7 +29,7 @@ PS_PER_NS = 1000
 class SynthesisReport:
     """Yosys' estimate of a module.
 
-    For xcup Yosys packs no register into DSP48E2, so lut and ff are pessimistic there.
+    Registers of multipliers count as part of the DSP, for the library instantiates the cells with them.
     bram36: blocks of 36 Kb. abc9_delay_ns: delay of the slowest mapped path before routing, at the
     figures of a 7-series device also for xcup; None if nothing was mapped. fmax_mhz: None, as only a
     router can tell it. cells: number by type. seconds: duration.

@@ -23,7 +23,7 @@ def compile_sim_obj(
     """Compile a design; parameters and result are those of ``finn_xsi.adapter.compile_sim_obj``.
 
     debug and behav make no difference: there are no waveforms, and the behavioural description is
-    simulated always, for want of models of AMD's primitives.
+    simulated always, with our models of the few AMD cells that finn_flirnn's library instantiates.
     Returns ``sim_out_dir`` and the library's path in it, which FINN wants below "xsim.dir".
     Raises RuntimeError for VHDL and for FIFO sizing by simulation; ToolError if Verilator refuses.
     """
