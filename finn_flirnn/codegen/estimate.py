@@ -158,7 +158,8 @@ def estimate_gru(
         total += rom_resources(memory.rom).times(memory.copies)
     total += unit.times(p["CELL"])
     word, part = folding.simd * p["HBITS"], p["CELL"] * p["HBITS"]
-    total += fifo_resources(word, 4 * sf + 16) + Resources(lut=word, ff=word)  # hold
+    narrowed = Resources(lut=max(word - 2 * part, 0), ff=word - part)
+    total += fifo_resources(word, 4 * sf + 16) + narrowed  # hold
     total += estimate_gru_states(layer, folding, multiplier) + fifo_resources(part, 4)  # sink
     if folding.park:
         count = clog2(folding.lanes * sf)
@@ -213,9 +214,8 @@ def _pipeline_out(width: int, latency: int, places: int) -> Resources:
 def _join(p: dict[str, int], recurrent: bool, inputs: bool) -> Resources:
     """rtl/gru_join.sv."""
     x = p["XACC"] if inputs and p["INPUTS"] else 0
-    return Resources(
-        lut=p["SUM"] + (p["SUM"] if x else 0), ff=(p["HACC"] if recurrent else 0) + 2 * x + 2 * p["SUM"]
-    )
+    adders = int(recurrent) + int(x > 0)
+    return Resources(lut=adders * p["SUM"], ff=(p["HACC"] if recurrent else 0) + 2 * x + 2 * p["SUM"])
 
 
 def _blend(p: dict[str, int]) -> Resources:
