@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from finn_flirnn.codegen import RtlModule
+from finn_flirnn.synth.cell_models import cell_models
 from finn_flirnn.synth.cells import Family
 from finn_flirnn.synth.yosys import (
     DEFAULT_MEMORY_GIB,
@@ -14,12 +15,7 @@ from finn_flirnn.synth.yosys import (
     read_command,
     run_yosys,
     synthesis_command,
-    yosys_share,
 )
-
-# Attributes that ask for block RAM win over -nobram.
-FORGET_RAM_STYLES = ["setattr", "-unset", "rom_style", "-unset", "ram_style", "*/m:*", "*/w:*", "*/c:*"]
-
 
 def netlist(
     module: RtlModule,
@@ -32,26 +28,23 @@ def netlist(
     """Synthesise a module and write its netlist into ``directory``.
 
     The result has the same ports and streams; compile it with
-    ``build_model(module, lint=False, optimisation=0)``. Memories are mapped to LUTs, because Yosys' model
-    of a block RAM has no behaviour; all else (LUT, carry, flip-flop, distributed RAM, DSP48E1) is as
-    ``synthesise`` has it.
-    Raises SynthesisError; ValueError for a family other than xc7, whose cells alone have models.
+    ``build_model(module, lint=False, optimisation=0)``. Every cell is as ``synthesise`` has it; a cell or
+    a mode of one without a model (see ``cell_models``) makes that compilation fail.
+    Raises SynthesisError.
     """
     family = Family(family)
-    if family is not Family.XC7:
-        raise ValueError(f"family={family} has no simulation models in Yosys; choose {Family.XC7}")
     directory.mkdir(parents=True, exist_ok=True)
     target = (directory / f"{module.top}_netlist.v").resolve()
     commands = [
         read_command(module),
-        FORGET_RAM_STYLES,
-        synthesis_command(module.top, family, "-nobram"),
+        synthesis_command(module.top, family),
         ["write_verilog", "-noattr", str(target)],
     ]
     run_yosys(commands, module.directory, memory_limit_gib, timeout_s)
-    models = yosys_share() / "xilinx" / "cells_sim.v"
-    if not target.is_file() or not models.is_file():
-        raise SynthesisError(f"Yosys left no {target}, or its {models} is missing; reinstall pyosys")
+    if not target.is_file():
+        raise SynthesisError(f"Yosys left no {target}; its log is silent about it, so reinstall pyosys")
+    models = directory.resolve() / f"{family}_cells.sv"
+    models.write_text(cell_models(family))
     return RtlModule(
         top=module.top,
         directory=directory.resolve(),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// AMD's DSP48E2 for simulation, as dsp_mac uses it: P = A * B + Z after registers A, B, M and P.
-// Z: 0, PCIN or C, by OPMODE. Any other attribute stops the elaboration, any other mode the simulation.
+// AMD's DSP48E2 for simulation, as dsp_mac and Yosys use it: P = A * B + Z, with or without each of the
+// registers A, B, M and P. Z: 0, PCIN or C, by OPMODE. Any other attribute stops the elaboration, any other mode the simulation.
 // Synthesis takes the ports alone. Source: UG579; parameters have the cell's own defaults.
 module DSP48E2 #(
     parameter int ACASCREG = 1,
@@ -101,10 +101,10 @@ module DSP48E2 #(
     input  logic        RSTM,
     input  logic        RSTP
 );
-  if (ACASCREG != 1 || ADREG != 1 || AREG != 1 || BCASCREG != 1 || BREG != 1 || DREG != 1 ||
-      MREG != 1 || PREG != 1 || ALUMODEREG != 0 || CARRYINREG != 0 || CARRYINSELREG != 0 ||
-      CREG != 0 || INMODEREG != 0 || OPMODEREG != 0) begin : gen_check_registers
-    $error("DSP48E2: only registers A, B, M and P are modelled");
+  // ADREG and DREG lie in the pre-adder, which A goes past
+  if (ACASCREG != AREG || AREG > 1 || BCASCREG != BREG || BREG > 1 || MREG > 1 || PREG > 1 ||
+      ALUMODEREG != 0 || CARRYINREG != 0 || CARRYINSELREG != 0 || CREG != 0 || INMODEREG != 0 ||
+      OPMODEREG != 0) begin : gen_check_registers
   end
   if (AUTORESET_PATDET != "NO_RESET" || A_INPUT != "DIRECT" || B_INPUT != "DIRECT" ||
       SEL_MASK != "MASK" || SEL_PATTERN != "PATTERN" || USE_MULT != "MULTIPLY" ||
@@ -125,23 +125,45 @@ module DSP48E2 #(
   logic signed [26:0] a_q;
   logic signed [17:0] b_q;
   logic signed [44:0] m_q;
-  logic [47:0] z;
+  logic [47:0] z, sum;
 
   assign z = (OPMODE[6:4] == 3'b001) ? PCIN : (OPMODE[6:4] == 3'b011) ? C : '0;
-  always_ff @(posedge CLK) begin
-    if (CEA2) a_q <= A[26:0];
-    if (CEB2) b_q <= B;
-    if (CEM) m_q <= a_q * b_q;
-    if (CEP) P <= {{3 {m_q[44]}}, m_q} + z;
-    plain_mode :
-    assert (OPMODE[8:7] == '0 && OPMODE[3:0] == 4'b0101 && !OPMODE[6] && OPMODE[5:4] != 2'b10
-        && ALUMODE == '0 && INMODE == '0 && CARRYINSEL == '0 && !CARRYIN)
-    else $fatal(1, "DSP48E2: OPMODE=%b, ALUMODE=%b, INMODE=%b, CARRYINSEL=%b are not modelled",
-        OPMODE, ALUMODE, INMODE, CARRYINSEL);
-    no_reset :
-    assert (!(RSTA || RSTB || RSTC || RSTD || RSTM || RSTP
-        || RSTINMODE || RSTCTRL || RSTALUMODE || RSTALLCARRYIN))
-    else $fatal(1, "DSP48E2: resets are not modelled");
+  assign sum = {{3{m_q[44]}}, m_q} + z;
+  if (AREG == 1) begin : gen_a
+    always_ff @(posedge CLK) if (CEA2) a_q <= A[26:0];
+  end else begin : gen_no_a
+    assign a_q = A[26:0];
+  end
+  if (BREG == 1) begin : gen_b
+    always_ff @(posedge CLK) if (CEB2) b_q <= B;
+  end else begin : gen_no_b
+    assign b_q = B;
+  end
+  if (MREG == 1) begin : gen_m
+    always_ff @(posedge CLK) if (CEM) m_q <= a_q * b_q;
+  end else begin : gen_no_m
+    assign m_q = a_q * b_q;
+  end
+  if (PREG == 1) begin : gen_p
+    always_ff @(posedge CLK) if (CEP) P <= sum;
+  end else begin : gen_no_p
+    assign P = sum;
+  end
+  logic plain, resets;
+  assign plain = OPMODE[8:7] == '0 && OPMODE[3:0] == 4'b0101 && !OPMODE[6] && OPMODE[5:4] != 2'b10
+      && ALUMODE == '0 && INMODE == '0 && CARRYINSEL == '0 && !CARRYIN;
+  assign resets = (RSTA && AREG == 1) || (RSTB && BREG == 1) || (RSTM && MREG == 1) || (RSTP && PREG == 1);
+  if (AREG + BREG + MREG + PREG > 0) begin : gen_check_clocked
+    always_ff @(posedge CLK) begin
+      plain_mode :
+      assert (plain)
+      else $fatal(1, "DSP48E2: OPMODE=%b, ALUMODE=%b, INMODE=%b, CARRYINSEL=%b are not modelled",
+          OPMODE, ALUMODE, INMODE, CARRYINSEL);
+      no_reset :
+      assert (!resets) else $fatal(1, "DSP48E2: resets are not modelled");
+    end
+  end else begin : gen_check
+    always_comb assert (plain && !resets) else $fatal(1, "DSP48E2: OPMODE=%b is not modelled", OPMODE);
   end
   assign PCOUT = P;
   assign ACOUT = '0;
@@ -156,5 +178,6 @@ module DSP48E2 #(
   assign XOROUT = '0;
   logic unused;
   assign unused = &{1'b0, A[29:27], ACIN, BCIN, CARRYCASCIN, CEA1, CEAD, CEALUMODE, CEB1, CEC, CECARRYIN, CECTRL,
-      CED, CEINMODE, D, MULTSIGNIN, OPMODE};
+      CED, CEINMODE, D, MULTSIGNIN, OPMODE, RSTC, RSTD, RSTINMODE, RSTCTRL, RSTALUMODE, RSTALLCARRYIN,
+      CLK, CEA2, CEB2, CEM, CEP};
 endmodule
