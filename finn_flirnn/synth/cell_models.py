@@ -24,7 +24,7 @@ INCLUDE = re.compile(r'^`include "([\w.]+)"$', re.MULTILINE)
 LIBRARIES = {Family.XC7: "xilinx", Family.XCUP: "xilinx", Family.ECP5: "ecp5"}
 """Folders of Yosys' models."""
 
-_AMD_MEMORY = """// $name: see block_memory.sv. One port at most writes; no output registers, resets or cascade.
+_AMD_MEMORY = """// $name: see block_memory.sv. One port at most writes; no output registers, resets, cascade.
 // INIT_A, INIT_B: outputs before the first read; anything here.
 module $name #(
     parameter int READ_WIDTH_A = 0, READ_WIDTH_B = 0, WRITE_WIDTH_A = 0, WRITE_WIDTH_B = 0,
@@ -51,10 +51,10 @@ $ports
   localparam bit WRITE_BY_A = WRITE_WIDTH_A > 0;
   localparam int WRITE = WRITE_BY_A ? WRITE_WIDTH_A : WRITE_WIDTH_B;
   if (DOA_REG != 0 || DOB_REG != 0) begin : gen_check_registers
-    $$error("$name: output registers are not modelled");
+    $$fatal(1, "$name: output registers are not modelled");
   end
   if (WRITE_WIDTH_A > 0 && WRITE_WIDTH_B > 0) begin : gen_check_writers
-    $$error("$name: two writing ports are not modelled");
+    $$fatal(1, "$name: two writing ports are not modelled");
   end
 $checks
   function automatic int while_writing();
@@ -90,9 +90,9 @@ $checks
       .idat(idat), .odat_a(odat_a), .odat_b(odat_b)
   );
   always_ff @(posedge CLKARDCLK)
-    assert (!RSTRAMARSTRAM || READ_WIDTH_A == 0) else $$fatal(1, "$name: a reset of the output is not modelled");
+    assert (!RSTRAMARSTRAM || READ_WIDTH_A == 0) else $$fatal(1, "$name: resets are not modelled");
   always_ff @(posedge CLKBWRCLK)
-    assert (!RSTRAMB || READ_WIDTH_B == 0) else $$fatal(1, "$name: a reset of the output is not modelled");
+    assert (!RSTRAMB || READ_WIDTH_B == 0) else $$fatal(1, "$name: resets are not modelled");
 endmodule
 """
 
@@ -138,7 +138,8 @@ $checks
   logic [35:0] out;
   assign out = (DATA_WIDTH_B == 36) ? odat_b[35:0] : {odat_b[17:0], odat_a[17:0]};
   assign {$dob, $doa} = out;
-  always_ff @(posedge CLKB) assert (!(WEB && CEB)) else $$fatal(1, "DP16KD: writes by port B are not modelled");
+  always_ff @(posedge CLKB)
+    assert (!(WEB && CEB)) else $$fatal(1, "DP16KD: writes by port B are not modelled");
   always_ff @(posedge CLKA or posedge CLKB)
     assert (!RSTA && !RSTB && !CSA0 && !CSA1 && !CSA2 && !CSB0 && !CSB1 && !CSB2)
     else $$fatal(1, "DP16KD: resets and chip selects are not modelled");
@@ -157,7 +158,8 @@ module MULT18X18D (
   assign b = $$signed({SIGNEDB && B17, $b});
   assign product = a * b;
   assign {$p} = product[35:0];
-  always_comb assert (!SOURCEA && !SOURCEB) else $$fatal(1, "MULT18X18D: shifted-in operands are not modelled");
+  always_comb
+    assert (!SOURCEA && !SOURCEB) else $$fatal(1, "MULT18X18D: shifted-in operands are not modelled");
 endmodule
 """
 
@@ -241,38 +243,38 @@ def _amd_memory(kilobits: int, family: Family) -> str:
 
 
 def _dp16kd() -> str:
-    def bus(name: str, width: int) -> str:
-        return ", ".join(f"{name}{i}" for i in reversed(range(width)))
-
     data = _numbered("INITVAL", 64)
     return render(
         _DP16KD,
         contents=_defaults(data),
         data=", ".join(data),
-        inputs=", ".join([bus("ADA", 14), bus("ADB", 14), bus("DIA", 18), bus("DIB", 18)]),
-        outputs=", ".join([bus("DOA", 18), bus("DOB", 18)]),
-        ada=bus("ADA", 14),
-        adb=bus("ADB", 14),
-        dia=bus("DIA", 18),
-        dib=bus("DIB", 18),
-        doa=bus("DOA", 18),
-        dob=bus("DOB", 18),
+        inputs=", ".join([_bus("ADA", 14), _bus("ADB", 14), _bus("DIA", 18), _bus("DIB", 18)]),
+        outputs=", ".join([_bus("DOA", 18), _bus("DOB", 18)]),
+        ada=_bus("ADA", 14),
+        adb=_bus("ADB", 14),
+        dia=_bus("DIA", 18),
+        dib=_bus("DIB", 18),
+        doa=_bus("DOA", 18),
+        dob=_bus("DOB", 18),
         checks=_check('REGMODE_A != "NOREG" || REGMODE_B != "NOREG"', "DP16KD", "an output register")
         + _check('CLKAMUX != "CLKA" || CLKBMUX != "CLKB"', "DP16KD", "an inverted clock"),
     )
 
 
 def _mult18x18d() -> str:
-    a, b, p = ([f"{name}{i}" for i in reversed(range(width))] for name, width in (("A", 18), ("B", 18), ("P", 36)))
-    tied = [f"C{i}" for i in range(18)]
     return render(
         _MULT18X18D,
-        inputs=", ".join([*a, *b, *tied]),
-        outputs=", ".join(p),
-        a=", ".join(a),
-        b=", ".join(b),
-        p=", ".join(p),
+        inputs=", ".join([_bus("A", 18), _bus("B", 18), _bus("C", 18)]),
+        outputs=_bus("P", 36),
+        a=_bus("A", 18),
+        b=_bus("B", 18),
+        p=_bus("P", 36),
     )
+
+
+def _bus(name: str, width: int) -> str:
+    """Single-bit ports of a bus, the most significant first."""
+    return ", ".join(f"{name}{i}" for i in reversed(range(width)))
 
 
 def _defaults(names: Sequence[str]) -> str:
@@ -280,5 +282,9 @@ def _defaults(names: Sequence[str]) -> str:
 
 
 def _check(condition: str, name: str, what: str) -> str:
-    label = what.split()[-1]
-    return f'  if ({condition}) begin : gen_check_{label}\n    $error("{name}: {what} is not modelled");\n  end\n'
+    lines = (
+        f"  if ({condition}) begin : gen_check_{what.split()[-1]}",
+        f'    $fatal(1, "{name}: {what} is not modelled");',
+        "  end\n",
+    )
+    return "\n".join(lines)

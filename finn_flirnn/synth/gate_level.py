@@ -17,6 +17,7 @@ from finn_flirnn.synth.yosys import (
     synthesis_command,
 )
 
+
 def netlist(
     module: RtlModule,
     family: Family | str,

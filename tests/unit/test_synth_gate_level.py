@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Synthesised netlists in simulation: what Yosys makes of a module still does the same."""
 
-import importlib
+import doctest
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from finn_flirnn.codegen import GruFolding, RtlModule, StreamPort
-from finn_flirnn.codegen.gru import emit_gru
-from finn_flirnn.codegen.multiplier import Multiplier
-from finn_flirnn.numerics import Format, Reset
+from finn_flirnn.codegen import RtlModule, StreamPort
+from finn_flirnn.numerics import Format
 from finn_flirnn.sim import build_model, simulate
-from finn_flirnn.synth import netlist
+from finn_flirnn.synth import SynthesisError, cell_models, netlist
 
 RTL = Path(__file__).parents[1] / "fakes" / "rtl"
 
@@ -69,24 +67,7 @@ def test_a_netlist_with_multiplier_and_table_gives_the_codes_of_its_source(tmp_p
     assert np.array_equal(result.outputs["out0_V"][:, 0], expected)
 
 
-@pytest.mark.parametrize("reset", list(Reset))
-def test_the_netlist_of_a_gru_equals_the_oracle(
-    reset: Reset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "fakes")
-    steps, lanes, batch, hidden = 6, 2, 8, 4
-    layer = importlib.import_module("networks").random_network(hidden, steps, reset).encoder
-    folding = GruFolding(pe=2, simd=2, lanes=lanes)
-    module = emit_gru(layer, steps, folding, tmp_path, "gru", Multiplier.DSP48E1)
-    model = build_model(netlist(module, "xc7", tmp_path / "netlist"), lint=False, optimisation=0)
-    x = np.random.default_rng(0).integers(0, 256, (batch, steps, 1))
-    in_lanes = x.reshape(-1, lanes, steps, 1).swapaxes(1, 2).reshape(-1, 1)
-    transfers = batch * hidden // module.outputs[0].elements
-    result = simulate(model, {"in0_V": in_lanes}, {"out0_V": transfers}, stalls=0.3)
-    assert np.array_equal(result.outputs["out0_V"].reshape(batch, hidden), layer.run(x, steps))
-
-
-@pytest.mark.parametrize("family", ["xcup", "ecp5"])
-def test_families_without_cell_models_are_refused(family: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=f"family={family} has no simulation models"):
-        netlist(multiply_accumulate(tmp_path), family, tmp_path / "netlist")
+def test_a_model_that_yosys_no_longer_has_is_named() -> None:
+    assert doctest.testmod(cell_models).failed == 0
+    with pytest.raises(SynthesisError, match="hold no RAMB18E9; adapt"):
+        cell_models.without("module a(); endmodule", ["RAMB18E9"])

@@ -28,10 +28,10 @@ module block_memory #(
 );
   if (!(READ_A inside {0, 1, 2, 4, 9, 18, 36, 72}) || !(READ_B inside {0, 1, 2, 4, 9, 18, 36, 72}) ||
       !(WRITE inside {0, 1, 2, 4, 9, 18, 36, 72})) begin : gen_check_widths
-    $error("block_memory: widths %0d, %0d, %0d are not all of 0, 1, 2, 4, 9, 18, 36, 72", READ_A, READ_B, WRITE);
+    $fatal(1, "block_memory: widths %0d, %0d, %0d are not all of 0, 1, 2, 4, 9, 18, 36, 72", READ_A, READ_B, WRITE);
   end
   if (WHILE_WRITING == 1 && WRITE > 0 && !((WRITE_BY_A ? READ_A : READ_B) inside {0, WRITE})) begin : gen_check_new
-    $error("block_memory: a port that reads what it writes must read and write the same width");
+    $fatal(1, "block_memory: a port that reads what it writes must read and write the same width");
   end
 
   logic [8:0] mem[BYTES];
@@ -42,11 +42,16 @@ module block_memory #(
     return (width < 9) ? $clog2(width) : 3 + $clog2(width / 9);
   endfunction
 
+  // ones at the bits of a word
+  function automatic logic [71:0] part(input int width);
+    return (72'd1 << width) - 72'd1;
+  endfunction
+
   function automatic logic [71:0] word(input int width, input logic [ADDR-1:0] addr);
     automatic logic [71:0] bits = '0;
     automatic int first = int'(addr) >> step_of(width) << step_of(width);
-    if (width < 9) for (int i = 0; i < width; i++) bits[i] = mem[first>>3][3'(first + i)];
-    else for (int i = 0; i < width / 9; i++) bits[9*i+:9] = mem[(first>>3)+i];
+    if (width < 9) return (72'(mem[first>>3]) >> (first % 8)) & part(width);
+    for (int i = 0; i < width / 9; i++) bits[9*i+:9] = mem[(first>>3)+i];
     return bits;
   endfunction
 
@@ -94,7 +99,9 @@ module block_memory #(
     assign first = int'(addr_w) >> step_of(WRITE) << step_of(WRITE);
     always_ff @(posedge clk_w) begin
       if (WRITE < 9) begin
-        for (int i = 0; i < WRITE; i++) if (write[0]) mem[first>>3][3'(first + i)] <= idat[i];
+        if (write[0])
+          mem[first>>3] <= (mem[first>>3] & ~9'(part(WRITE) << (first % 8)))
+              | 9'((idat & part(WRITE)) << (first % 8));
       end else begin
         for (int i = 0; i < WRITE / 9; i++) if (write[i]) mem[(first>>3)+i] <= idat[9*i+:9];
       end
