@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from finn_flirnn.codegen.estimate import clog2, fifo_resources, memory_resources
+from finn_flirnn.codegen.multiplier import Multiplier
 from finn_flirnn.codegen.resources import Resources
 from finn_flirnn.codegen.template import render, write_atomically
 from finn_flirnn.codegen.types import RtlModule, StreamPort, check_divides
@@ -94,9 +95,12 @@ def transposer_resources(transposer: Transposer) -> Resources:
     )
 
 
-def emit_transposer(transposer: Transposer, directory: Path, name: str) -> RtlModule:
+def emit_transposer(
+    transposer: Transposer, directory: Path, name: str, multiplier: Multiplier = Multiplier.DSP48E2
+) -> RtlModule:
     """Write the hardware of a transposer into ``directory`` as module ``name``.
 
+    multiplier: of the device; a transposer has none, but one design has one variant of the library.
     Streams: in0_V and out0_V; with ``partial`` also ``out1_V`` of a gatherer, ``in1_V`` of a scatterer.
     """
     gather, partial = transposer.direction is Direction.GATHER, transposer.partial
@@ -132,7 +136,7 @@ def emit_transposer(transposer: Transposer, directory: Path, name: str) -> RtlMo
         connections=connections,
     )
     path = write_atomically(directory / f"{name}.sv", text)
-    return RtlModule(name, directory, (*library_sources(), path), (), inputs, outputs)
+    return RtlModule(name, directory, (*library_sources(multiplier.variant), path), (), inputs, outputs)
 
 
 def _live(transposer: Transposer, port: StreamPort) -> tuple[list[str], str, list[str]]:

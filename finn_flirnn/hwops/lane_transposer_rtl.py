@@ -15,4 +15,4 @@ class LaneTransposer_rtl(GeneratedRtl, LaneTransposer):  # FINN derives the RTL 
 
     def emit(self, directory: Path, name: str) -> RtlModule:
         """Write the transposer."""
-        return emit_transposer(self.transposer, directory, name)
+        return emit_transposer(self.transposer, directory, name, self.multiplier)

@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from finn_flirnn.codegen import DenseFolding, GruFolding, Multiplier
-from finn_flirnn.codegen.types import divisors
+from finn_flirnn.codegen.types import RamStyle, divisors
 from finn_flirnn.numerics import Activation, Format, GruFormats, Reset
 from tests.rtl.designs import Design, GruDesign, HeadCase, NetworkCase
 from tests.rtl.layers import GruCase
@@ -151,7 +151,13 @@ def _gru(
     multiplier: Multiplier,
 ) -> GruCase:
     folding = GruFolding(
-        d.of(divisors(hidden)), d.of(divisors(hidden)), d.of(divisors(max(inputs, 1))), lanes
+        d.of(divisors(hidden)),
+        d.of(divisors(hidden)),
+        d.of(divisors(max(inputs, 1))),
+        lanes,
+        d.of(list(RamStyle)),
+        park=not sequence and d.chance(0.5),
+        cell_dsp=d.chance(0.5),
     )
     return GruCase(
         hidden=hidden,
@@ -194,11 +200,13 @@ def _network(d: _Draw) -> NetworkCase:
     hidden, state, device = d.size(64), _state(d), d.of(MULTIPLIER)
     for steps, lanes in _steps_and_lanes(d):
         encoder = _gru(d, hidden, steps, lanes, d.of((1, 1, 2, 4)), state, False, False, device)
-        decoder = _gru(d, hidden, steps, lanes, 0, state, True, True, device)
+        transposed = d.chance(0.3)
+        fewer = lanes if transposed else d.of((lanes, d.of(divisors(lanes))))
+        decoder = _gru(d, hidden, steps, fewer, 0, state, True, True, device)
         head = _head_of(d, state, hidden, device)
         positions = steps * lanes * head.outputs * head.inputs // (head.folding.pe * head.folding.simd)
         if _affordable([encoder, decoder]) and positions < CYCLES:
-            return NetworkCase(encoder, decoder, head, (d.size(64), d.size(64)))
+            return NetworkCase(encoder, decoder, head, (d.size(64), d.size(64)), transposed)
     raise AssertionError("the choices above do not end")
 
 
@@ -260,6 +268,11 @@ def traits(case: Case) -> set[str]:
     elif isinstance(design, NetworkCase):
         layers = (design.encoder, design.decoder)
         found |= {f"depth {depth}" for depth in design.depths}
+        found.add(f"order of {'pixels' if design.transposed else 'groups'}")
+        if design.decoder.folding.lanes < design.lanes:
+            found.add("fewer lanes in the decoder")
+        if design.transposed and case.missing:
+            found.add("last transfer within a group")
         for name in ("reset", "folding"):
             same = getattr(design.encoder, name) == getattr(design.decoder, name)
             found.add(f"{name} of both layers {'the same' if same else 'not the same'}")
@@ -286,6 +299,9 @@ def _gru_traits(gru: GruCase) -> set[str]:
         f"multiplier {gru.multiplier.name}, {'extreme' if gru.extreme else 'random'} codes",
         f"gate {gru.gate}",
         f"candidate {gru.candidate}",
+        f"states in {folding.ram_style}",
+        f"cell in {'DSPs' if folding.cell_dsp else 'LUTs'}",
+        f"last states {'parked' if folding.park else 'not parked'}",
         f"{'sequence' if gru.sequence else 'last state'}, {'given' if gru.initial_state else 'zero'} state",
         f"{_end('pe', folding.pe, hidden)}, {_end('simd', folding.simd, hidden)}",
     }
@@ -308,14 +324,21 @@ def _end(name: str, value: int, whole: int) -> str:
     return f"{name} 1" if value == 1 else f"{name} all" if value == whole else f"{name} between"
 
 
-def part(cases: Sequence[Case], count: int) -> list[Case]:
-    """So many cases that together try much at little cost: each the one that adds the most for its time."""
+def part(cases: Sequence[Case], count: int, wanted: set[str]) -> list[Case]:
+    """So many cases that together try much at little cost: each the one that adds the most for its time.
+
+    wanted: traits that count ten times.
+    """
     chosen: list[Case] = []
     tried: set[str] = set()
+
+    def gain(case: Case) -> float:
+        new = traits(case) - tried
+        return (len(new) + 9 * len(new & wanted)) / _effort(case)
+
     for _ in range(count):
-        best = max(cases, key=lambda case: len(traits(case) - tried) / _effort(case))
-        chosen.append(best)
-        tried |= traits(best)
+        chosen.append(max(cases, key=gain))
+        tried |= traits(chosen[-1])
     return chosen
 
 

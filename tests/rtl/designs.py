@@ -8,18 +8,34 @@ from pathlib import Path
 
 import numpy as np
 
-from finn_flirnn.codegen import DenseFolding, Instance, Link, Multiplier, RtlModule, emit_dense, stitch
+from finn_flirnn.codegen import (
+    DenseFolding,
+    Direction,
+    Instance,
+    Link,
+    Multiplier,
+    RtlModule,
+    Transposer,
+    emit_dense,
+    emit_transposer,
+    stitch,
+)
+from finn_flirnn.codegen.transposer import LIVE_DEPTH
 from finn_flirnn.numerics import Codes, DenseLayer, Format, Seq2SeqNetwork
 from tests.rtl.layers import GruCase, extreme_codes, interleave, random_codes
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Hardware, what to send, and what the oracle expects: codes (transfers, elements) by stream."""
+    """Hardware, what to send, and what the oracle expects: codes (transfers, elements) by stream.
+
+    tlast: whether the last transfer of the input, and so of the output, carries TLAST.
+    """
 
     module: RtlModule
     inputs: dict[str, Codes]
     expected: Codes
+    tlast: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,12 +103,17 @@ class HeadCase:
 
 @dataclass(frozen=True)
 class NetworkCase:
-    """Encoder, decoder and head, stitched with FIFOs of these depths between them."""
+    """Encoder, decoder and head, stitched with FIFOs of these depths between them.
+
+    transposed: pixels come and go one after the other, through transposers at both ends; else in groups.
+    The decoder's lanes divide the encoder's; transposed, they are the same.
+    """
 
     encoder: GruCase
     decoder: GruCase
     head: HeadCase
     depths: tuple[int, int]
+    transposed: bool = False
     streams = ("in0_V", "out0_V")
 
     @property
@@ -116,12 +137,40 @@ class NetworkCase:
         draw = extreme_codes if encoder.extreme else random_codes
         pixels = groups * self.lanes
         x = draw(rng, network.input_format, (pixels, encoder.steps, encoder.inputs))
-        x[pixels - missing :] = 0
+        if self.transposed:
+            x = x[: pixels - missing]
+            given, expected = x, network.run(x)
+            instances += [
+                Instance(direction, self._transposer(direction, network, directory))
+                for direction in Direction
+            ]
+            links += [
+                Link((Direction.GATHER, "out0_V"), ("encoder", "in0_V")),
+                Link(("head", "out0_V"), (Direction.SCATTER, "in0_V")),
+                Link((Direction.GATHER, "out1_V"), (Direction.SCATTER, "in1_V"), LIVE_DEPTH),
+            ]
+        else:
+            x[pixels - missing :] = 0
+            given, expected = interleave(x, self.lanes), interleave(network.run(x), decoder.folding.lanes)
         return Prepared(
             stitch(directory, "top", instances, links),
-            {"in0_V": interleave(x, self.lanes).reshape(-1, encoder.folding.input_simd)},
-            interleave(network.run(x), self.lanes).reshape(-1, head.folding.pe),
+            {"in0_V": given.reshape(-1, encoder.folding.input_simd)},
+            expected.reshape(-1, head.folding.pe),
+            tlast=self.transposed,
         )
+
+    def _transposer(self, direction: Direction, network: Seq2SeqNetwork, directory: Path) -> RtlModule:
+        before = direction is Direction.GATHER
+        transposer = Transposer(
+            direction,
+            network.steps,
+            self.lanes,
+            features=self.encoder.inputs if before else self.head.outputs,
+            elements=self.encoder.folding.input_simd if before else self.head.folding.pe,
+            format=network.input_format if before else network.output_format,
+            partial=True,
+        )
+        return emit_transposer(transposer, directory, direction, self.encoder.multiplier)
 
 
 Design = GruDesign | HeadCase | NetworkCase

@@ -51,6 +51,12 @@ REQUIRED = {
     *(f"reset in tenth {n}" for n in range(10)),
     *(f"last group {text}" for text in ("partial", "full")),
     "no input at all",
+    *(f"states in {style}" for style in ("auto", "block", "ultra")),
+    *(f"cell in {cells}" for cells in ("DSPs", "LUTs")),
+    *(f"last states {text}" for text in ("parked", "not parked")),
+    *(f"order of {things}" for things in ("pixels", "groups")),
+    "fewer lanes in the decoder",
+    "last transfer within a group",
 }
 """What must occur, written out apart from the draw: a draw that tries less fails."""
 
@@ -60,10 +66,12 @@ IN_PART = {
     *(f"streams {name}" for name in ("light", "heavy", "bursts", "starved", "blocked")),
     *(f"head multiplier {name}" for name in ("DSP48E2", "DSP48E1", "MULT18")),
     "last group partial",
+    *(f"order of {things}" for things in ("pixels", "groups")),
+    *(f"cell in {cells}" for cells in ("DSPs", "LUTs")),
 }
 
 ALL = [draw(index) for index in range(CASES)]
-PART = part(ALL, count=12)
+PART = part(ALL, count=12, wanted=IN_PART)
 
 
 def check(case: Case, directory: Path) -> None:
@@ -73,12 +81,15 @@ def check(case: Case, directory: Path) -> None:
     )
     model = build_model(prepared.module, optimisation=0)
     pressure, count = case.pressure, len(prepared.expected)
+    last = np.arange(len(prepared.inputs["in0_V"])) if prepared.tlast else None
+    ends = {} if last is None else {"in0_V": last == last[-1]}
     reset_at: int | None = None
     for _ in range(2):
         given = simulate(
             model,
             prepared.inputs,
             {"out0_V": count},
+            ends=ends,
             stalls=pressure.stalls,
             pause=pressure.pause,
             seed=pressure.seed,
@@ -87,6 +98,8 @@ def check(case: Case, directory: Path) -> None:
         )
         wrong = np.argwhere(given.outputs["out0_V"] != prepared.expected)
         assert not len(wrong), f"reset_at={reset_at}: {len(wrong)} codes differ, first at {wrong[0]}"
+        if prepared.tlast:
+            assert np.flatnonzero(given.ends["out0_V"]).tolist() == [count - 1]
         reset_at = int(pressure.reset * given.cycles)
 
 
