@@ -46,6 +46,8 @@ VERILATOR_FLAGS = (
     "--x-initial",
     "unique",
 )
+# a module's own checks of its parameters are errors even so
+NO_LINT = ("-Wno-lint", "-Wno-fatal", "-Werror-USERERROR", "-Werror-USERFATAL")
 CXX_FLAGS = (
     "-std=c++17",
     "-fPIC",
@@ -126,7 +128,7 @@ def verilate(
         top,
         *(f"-G{name}={value}" for name, value in sorted((parameters or {}).items())),
         *(f"-D{define}" for define in defines),
-        *(["-Wall"] if lint else ["-Wno-lint", "-Wno-fatal"]),
+        *(["-Wall"] if lint else NO_LINT),
     ]
     key = content_key(
         [

@@ -51,10 +51,10 @@ $ports
   localparam bit WRITE_BY_A = WRITE_WIDTH_A > 0;
   localparam int WRITE = WRITE_BY_A ? WRITE_WIDTH_A : WRITE_WIDTH_B;
   if (DOA_REG != 0 || DOB_REG != 0) begin : gen_check_registers
-    $$fatal(1, "$name: output registers are not modelled");
+    $$error("$name: output registers are not modelled");
   end
   if (WRITE_WIDTH_A > 0 && WRITE_WIDTH_B > 0) begin : gen_check_writers
-    $$fatal(1, "$name: two writing ports are not modelled");
+    $$error("$name: two writing ports are not modelled");
   end
 $checks
   function automatic int while_writing();
@@ -284,7 +284,7 @@ def _defaults(names: Sequence[str]) -> str:
 def _check(condition: str, name: str, what: str) -> str:
     lines = (
         f"  if ({condition}) begin : gen_check_{what.split()[-1]}",
-        f'    $fatal(1, "{name}: {what} is not modelled");',
+        f'    $error("{name}: {what} is not modelled");',
         "  end\n",
     )
     return "\n".join(lines)

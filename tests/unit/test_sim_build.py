@@ -95,3 +95,11 @@ def test_a_syntax_error_reports_what_verilator_says(tmp_path: Path) -> None:
     (tmp_path / "broken.sv").write_text("module broken (input logic ap_clk;\nendmodule\n")
     with pytest.raises(ToolError, match=r"(?s)broken\.sv:1:.*syntax error"):
         build_model(sample("broken", tmp_path), lint=False)
+
+
+def test_a_modules_own_check_is_an_error_even_without_lint(tmp_path: Path) -> None:
+    text = (RTL / "one_register.sv").read_text()
+    check = '  if (1) begin : gen_check\n    $error("width 3 is not supported");\n  end\nendmodule'
+    (tmp_path / "one_register.sv").write_text(text.replace("endmodule", check))
+    with pytest.raises(ToolError, match="width 3 is not supported"):
+        build_model(sample("one_register", tmp_path), lint=False)

@@ -28,10 +28,10 @@ module block_memory #(
 );
   if (!(READ_A inside {0, 1, 2, 4, 9, 18, 36, 72}) || !(READ_B inside {0, 1, 2, 4, 9, 18, 36, 72}) ||
       !(WRITE inside {0, 1, 2, 4, 9, 18, 36, 72})) begin : gen_check_widths
-    $fatal(1, "block_memory: widths %0d, %0d, %0d are not all of 0, 1, 2, 4, 9, 18, 36, 72", READ_A, READ_B, WRITE);
+    $error("block_memory: widths %0d, %0d, %0d are not all of 0, 1, 2, 4, 9, 18, 36, 72", READ_A, READ_B, WRITE);
   end
   if (WHILE_WRITING == 1 && WRITE > 0 && !((WRITE_BY_A ? READ_A : READ_B) inside {0, WRITE})) begin : gen_check_new
-    $fatal(1, "block_memory: a port that reads what it writes must read and write the same width");
+    $error("block_memory: a port that reads what it writes must read and write the same width");
   end
 
   logic [8:0] mem[BYTES];
