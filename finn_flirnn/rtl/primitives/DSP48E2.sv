@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // AMD's DSP48E2 for simulation, as dsp_mac and Yosys use it: P = A * B + Z, with or without each of the
-// registers A, B, M and P. Z: 0, PCIN or C, by OPMODE. Any other attribute stops the elaboration, any other mode the simulation.
-// Synthesis takes the ports alone. Source: UG579; parameters have the cell's own defaults.
+// registers A, B, M and P. Z: 0, PCIN or C, by OPMODE. Any other attribute stops the elaboration, any
+// other mode the simulation. Synthesis takes the ports alone. Source: UG579; parameters have the cell's own defaults.
 module DSP48E2 #(
     parameter int ACASCREG = 1,
     parameter int ADREG = 1,
