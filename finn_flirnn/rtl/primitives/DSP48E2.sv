@@ -105,7 +105,7 @@ module DSP48E2 #(
   if (ACASCREG != AREG || AREG > 1 || BCASCREG != BREG || BREG > 1 || MREG > 1 || PREG > 1 ||
       ALUMODEREG != 0 || CARRYINREG != 0 || CARRYINSELREG != 0 || CREG != 0 || INMODEREG != 0 ||
       OPMODEREG != 0 || ADREG > 1 || DREG > 1) begin : gen_check_registers
-    $error("DSP48E2: only one register each of A, B, M and P is modelled");
+    $error("DSP48E2: only registers A, B, M and P are modelled, one of each");
   end
   if (AUTORESET_PATDET != "NO_RESET" || A_INPUT != "DIRECT" || B_INPUT != "DIRECT" ||
       SEL_MASK != "MASK" || SEL_PATTERN != "PATTERN" || USE_MULT != "MULTIPLY" ||
