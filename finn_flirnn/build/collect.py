@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""report/verification.json, put together from what the steps have compared so far."""
+"""Reports put together from parts: what the steps have compared, what the synthesis tools reported."""
 
 from __future__ import annotations
 
@@ -29,5 +29,16 @@ def collect_verification(output: Path) -> None:
     stages = [entry for path in parts for entry in read_json_file(path)["stages"]]
     if stages:
         write_json(target, {"stages": stages})
+    else:
+        target.unlink(missing_ok=True)
+
+
+def collect_synthesis(output: Path) -> None:
+    """Write report/synthesis.json anew: what the open tools reported; under "vivado" what it did, or null."""
+    target = output / "report" / "synthesis.json"
+    opened, vivado = (output / PARTS / f"synthesis_{tools}.json" for tools in ("open", "vivado"))
+    if opened.exists():
+        by_vivado = read_json_file(vivado) if vivado.exists() else None
+        write_json(target, {**read_json_file(opened), "vivado": by_vivado})
     else:
         target.unlink(missing_ok=True)

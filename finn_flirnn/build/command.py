@@ -10,8 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import finn_flirnn
+from finn_flirnn.build.amd import missing_for_board
 from finn_flirnn.build.automatic_folding import folding_for
-from finn_flirnn.build.collect import collect_verification
+from finn_flirnn.build.collect import collect_synthesis, collect_verification
 from finn_flirnn.build.config import BuildConfig, Flow, config_names, find_config, load_config
 from finn_flirnn.build.context import BuildContext
 from finn_flirnn.build.errors import BuildError, UsageError
@@ -113,6 +114,7 @@ def _build(
 
     def after_each(folder: Path) -> None:
         collect_verification(folder)
+        collect_synthesis(folder)
         manifest.model_sha256 = sha256_of(context.qonnx) if context.qonnx.exists() else None
 
     try:
@@ -125,8 +127,9 @@ def _build(
 
 def _check_tools(config: BuildConfig, tools: Toolchain, until: str | None) -> None:
     """Refuse at once what would fail much later."""
-    if config.flow is Flow.VIVADO and tools.missing_for_bitstream:
-        raise BuildError(f'"flow": "vivado" needs Vivado, but {tools.missing_for_bitstream}; or set "auto"')
+    missing = missing_for_board(tools, config.target.finn_name)
+    if config.flow is Flow.VIVADO and missing:
+        raise BuildError(f'"flow": "vivado" needs Vivado, but {missing}; or set "auto"')
     names = [step.name for step in STEPS]
     simulates = until is None or names.index(until) >= names.index("verify_rtl")
     if simulates and tools.missing_for_simulation:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import zipfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 import finn_flirnn
+from finn_flirnn.build.archive import files_below, write_archive, write_wheel
 from finn_flirnn.build.files import hashes_below, sha256_of, sha256_of_value
 from finn_flirnn.codegen.types import RtlModule, StreamPort
 from finn_flirnn.driver.metadata import FILE_NAME, SCHEMA, AcceleratorMetadata, Condition, SerialLink
@@ -50,7 +50,8 @@ RENDERED = {
 FREE = ("README.md", "LICENSE", "requirements.txt")
 """Files that may be edited on the board; the driver refuses to start if any other has changed."""
 
-ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+REQUIRES = ("numpy>=1.21",)
+"""What the wheel asks pip for. pynq is part of a board's image, and other devices do without."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,11 @@ def build_identifier(module: RtlModule) -> str:
     return sha256_of_value(identity)[:16]
 
 
+def wheel_version(build_id: str) -> str:
+    """Version of the driver's wheel: the project's, with the build it was made for behind the plus."""
+    return f"{finn_flirnn.__version__}+{build_id}"
+
+
 def assemble_deployment(
     output: Path,
     spec: DeploymentSpec,
@@ -118,26 +124,19 @@ def assemble_deployment(
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
+    wheel = f"{PACKAGE}-{wheel_version(meta.build_id)}-py3-none-any.whl"
     for name, template in RENDERED.items():
-        text = environment.get_template(template).render(meta=meta, package=PACKAGE, pixels=len(counts))
+        text = environment.get_template(template).render(
+            meta=meta, package=PACKAGE, pixels=len(counts), wheel=wheel
+        )
         (deploy / name).write_text(text, encoding="utf-8")
+    licence = (deploy / "LICENSE").read_text(encoding="utf-8")
+    summary = f"Driver of the FPGA accelerator {meta.name}, build {meta.build_id}"
+    write_wheel(deploy / PACKAGE, deploy, wheel_version(meta.build_id), summary, licence, REQUIRES)
     meta = replace(meta, files={name: sha for name, sha in hashes_below(deploy).items() if name not in FREE})
     (deploy / FILE_NAME).write_text(meta.to_json(), encoding="utf-8")
-    write_zip(deploy, output / "deploy.zip")
+    write_archive(output / "deploy.zip", files_below(deploy, deploy.name))
     return deploy
-
-
-def write_zip(directory: Path, target: Path) -> None:
-    """An archive of a directory, the same bytes for the same files.
-
-    Stored, not compressed: compressed bytes depend on the zlib that made them.
-    """
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        for path in sorted(path for path in directory.rglob("*") if path.is_file()):
-            entry = zipfile.ZipInfo(f"{directory.name}/{path.relative_to(directory).as_posix()}", ZIP_EPOCH)
-            entry.create_system = 3  # Unix: the file mode below is meant
-            entry.external_attr = 0o100644 << 16
-            archive.writestr(entry, path.read_bytes())
 
 
 def _copy_driver(package: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from finn_flirnn.build.amd import missing_for_board
 from finn_flirnn.build.finn_result import (
     FinnFlowResult,
     SkippedStep,
@@ -77,7 +78,7 @@ def run_finn_flow(
     """
     finn_dir = (output_dir / "finn").resolve()
     tools = prepare_finn(finn_dir / "build")
-    reason = tools.missing_for_bitstream if vivado else NOT_ASKED_FOR
+    reason = missing_for_board(tools, board) if vivado else NOT_ASKED_FOR
     steps = [*OPEN_STEPS, *(() if reason else VIVADO_STEPS)]
     settings_file = finn_dir / "settings.json"
     folded = {name: dict(values) for name, values in folding.items()}
@@ -89,6 +90,11 @@ def run_finn_flow(
     config = _configuration(finn_dir, settings_file, board, clock_ns, steps)
     run_builder(qonnx_path.resolve(), config)
     return _result(finn_dir, output_dir / "model", steps, reason)
+
+
+def finn_period_ns(clock_ns: float) -> float:
+    """A period a billionth shorter: FINN's shell truncates 1 / period to whole MHz, 30 to 29."""
+    return clock_ns * (1 - 1e-9)
 
 
 def _configuration(finn_dir: Path, settings_file: Path, board: str, clock_ns: float, steps: list[str]) -> Any:
@@ -107,7 +113,7 @@ def _configuration(finn_dir: Path, settings_file: Path, board: str, clock_ns: fl
         output_dir=str(finn_dir),
         board=board,
         shell_flow_type=ShellFlowType.VITIS_ALVEO if board in alveo_part_map else ShellFlowType.VIVADO_ZYNQ,
-        synth_clk_period_ns=clock_ns,
+        synth_clk_period_ns=finn_period_ns(clock_ns),
         folding_config_file=settings_file,
         # takes the depths from the nodes, where our step has put them; nothing is simulated
         auto_fifo_strategy=AutoFIFOSizingMethod.FORCE_MINIMAL_FIFOS,

@@ -5,7 +5,6 @@ import importlib
 import json
 import logging
 import os
-import stat
 import sys
 import warnings
 from collections.abc import Iterator
@@ -230,29 +229,3 @@ def test_a_second_preparation_moves_finns_build_folder(tmp_path: Path) -> None:
     for name in ("first", "second"):
         prepare_finn(tmp_path / name)
         assert Path(make_build_dir("code_")).parent == tmp_path / name
-
-
-def test_with_vivado_the_stitching_tcl_takes_up_every_source(
-    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tools = tmp_path / "2022.2" / "bin"
-    tools.mkdir(parents=True)
-    for name in ("vivado", "vitis_hls"):  # stand-ins that fail: the Tcl is written before
-        (tools / name).write_text("#!/bin/sh\nexit 1\n")
-        (tools / name).chmod(stat.S_IRWXU)
-    monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
-    # FINN waits 15 s for slow file systems to show what Vivado has made
-    monkeypatch.setattr(
-        "finn.transformation.fpgadataflow.create_stitched_ip.wait_for_file",
-        lambda path, timeout: path.exists(),
-    )
-    with pytest.raises(FinnFlowError, match="step_create_stitched_ip failed"):
-        run_finn_flow(made.model, tmp_path / "out", **SETTINGS | {"vivado": True})
-    (tcl,) = (tmp_path / "out/finn/build").glob("vivado_stitch_proj_*/make_project.tcl")
-    text = tcl.read_text()
-    for node in ("GRU_rtl_0", "GRU_rtl_1", "DenseHead_rtl_0"):
-        assert f"create_bd_cell -type module -reference {node} {node}\n" in text
-        assert f"/{node}.v\n" in text
-    for layer in made.result.layers:
-        for source in layer.module.sources:
-            assert f"/{source.name}\n" in text

@@ -167,6 +167,29 @@ def test_doctor_names_what_is_missing_and_what_to_do(
     monkeypatch.setattr(doctor, "find_tools", lambda: Toolchain(make=HERE))
     assert main(["doctor"]) == EXIT_FAILED
     shown = capsys.readouterr()
-    assert "finn-plus      1.6.1" in shown.out
+    assert "finn-plus              1.6.1" in shown.out
     assert "settings64.sh" in shown.out
     assert "install g++ and make" in shown.err
+
+
+def test_doctor_tells_for_every_board_whether_a_bitstream_can_be_made(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from finn_flirnn.build import doctor
+
+    tools = replace(
+        COMPLETE,
+        vivado=HERE,
+        vivado_root=tmp_path / "2023.1",
+        vitis_hls=HERE,
+        finn_deps=tmp_path,
+    )
+    monkeypatch.setattr(doctor, "find_tools", lambda: tools)
+    assert main(["doctor"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "simulate hardware yes" in shown
+    assert "bitstream ZCU104 yes" in shown
+    assert f"bitstream Pynq-Z2 no: the board files of tul.com.tw:pynq-z2 are not in {tmp_path}" in shown
+    assert "bitstream U250 no: v++ and XILINX_VITIS" in shown
+    assert "FINN+ 1.6.1 is meant for Vivado 2022.2 and 2024.2; this is 2023.1." in shown
+    assert "licence manager" in shown and "free disk" in shown

@@ -8,7 +8,9 @@ from dataclasses import asdict
 from typing import Any
 
 from finn_flirnn.build.board_files import CONFIGURATION, CONSTRAINTS, NETLIST, emit_board
+from finn_flirnn.build.collect import PARTS
 from finn_flirnn.build.context import BuildContext
+from finn_flirnn.build.files import write_json
 from finn_flirnn.build.pipeline import STAGING
 from finn_flirnn.build.rtl_files import load_module
 from finn_flirnn.codegen import RtlModule
@@ -17,7 +19,7 @@ from finn_flirnn.synth import PlacementReport, place_and_route, synthesise
 
 
 def run(context: BuildContext) -> None:
-    """Write report/synthesis.json: only what the tools reported.
+    """Write the open tools' part of synthesis.json: only what they reported.
 
     For an open board that is of the board's whole design, link included; beside it board/ is written:
     sources, constraints, netlist and routed configuration. Raises TimingError if the clock is missed.
@@ -27,7 +29,7 @@ def run(context: BuildContext) -> None:
     context.tell(f"Yosys, family {config.family}")
     reported = _board(context, core) if config.target.is_open else asdict(synthesise(core, config.family))
     del reported["seconds"]  # equal builds give equal reports; the manifest has the time of each step
-    context.report("synthesis", reported)
+    write_json(context.make(f"{PARTS}/synthesis_open.json"), reported)
 
 
 def _board(context: BuildContext, core: RtlModule) -> dict[str, Any]:
