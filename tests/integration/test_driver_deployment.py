@@ -2,95 +2,29 @@
 """A deployment package on its own: on a "board" that has numpy and a model of pynq, and no finn_flirnn."""
 
 import ast
-import base64
-import hashlib
-import importlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
 import finn_flirnn
-from finn_flirnn.build.deploy import PACKAGE, DeploymentSpec, assemble_deployment, build_identifier
-from finn_flirnn.codegen.types import RtlModule, StreamPort
+from finn_flirnn.build.deploy import PACKAGE, assemble_deployment, build_identifier
 from finn_flirnn.driver import AcceleratorMetadata, DeploymentError
-from finn_flirnn.driver.packing import to_groups
-from finn_flirnn.numerics import Seq2SeqNetwork
-from finn_flirnn.physics.decays import simulate
 from finn_flirnn.physics.preprocess import normalise
-from finn_flirnn.physics.presets import PAPER135
-
-FAKES = Path(__file__).parents[1] / "fakes"
-PRESET = replace(PAPER135, gates=40)
-LANES, PIXELS = 2, 5
-SPEC = DeploymentSpec(
-    name="test_build",
-    board="ZCU104",
-    clock_mhz=200.0,
-    lanes=LANES,
-    model_sha256="ab" * 32,
-    pixels_per_s=1234.5,
-    output_names=("full", "short", "long"),
-    gate_step_ns=PRESET.gate_step_ns,
-    conditions={"preset": PRESET.name, "irf_fwhm_ns": 0.25},
-)
-
-
-@dataclass(frozen=True)
-class Made:
-    """What a package was made from."""
-
-    network: Seq2SeqNetwork
-    module: RtlModule
-    counts: np.ndarray
-    bitfile: Path
-    fakes: ModuleType
+from tests.integration.deployment import FAKES, LANES, PIXELS, SPEC, Made, make, write_bitfile
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """A network, a module with its ports, and a "bitfile" that knows the oracle's answers."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(FAKES)
-        fakes = importlib.import_module("oracle_engine")
-    folder = tmp_path_factory.mktemp("made")
-    network = fakes.small_network(PRESET.gates)
-    (folder / "top.sv").write_text("module top; endmodule\n")
-    module = RtlModule(
-        top="top",
-        directory=folder,
-        sources=(folder / "top.sv",),
-        data=(),
-        inputs=(StreamPort("in0_V", 1, network.input_format),),
-        outputs=(StreamPort("out0_V", 3, network.output_format),),
-    )
-    counts = simulate(PRESET, PIXELS, seed=11).counts
-    bitfile = folder / "top.bit"
-    _write_bitfile(bitfile, network, module, counts)
-    bitfile.with_suffix(".hwh").write_text("<hwh/>\n")
-    return Made(network, module, counts, bitfile, fakes)
-
-
-def _write_bitfile(path: Path, network: Seq2SeqNetwork, module: RtlModule, counts: np.ndarray) -> None:
-    codes = network.input_format.quantise(normalise(counts))[:, :, np.newaxis]
-    inputs = to_groups(codes, LANES)
-    pixels = inputs.swapaxes(1, 2).reshape(-1, PRESET.gates, 1)
-    outputs = to_groups(network.run(pixels), LANES)
-    with path.open("wb") as file:
-        np.savez(
-            file,
-            inputs=inputs.astype(np.uint8).reshape(len(inputs), -1),
-            outputs=outputs.astype(np.uint8).reshape(len(outputs), -1),
-        )
+    return make(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture
@@ -194,7 +128,7 @@ def test_bitfile_of_another_build_is_named(deploy: Path, made: Made) -> None:
     """Whose weights differ: every file is whole, but the bitfile was copied from elsewhere."""
     head = replace(made.network.head, bias=made.network.head.bias + 3)
     other = replace(made.network, head=head)
-    _write_bitfile(deploy / "bitfile" / "top.bit", other, made.module, made.counts)
+    write_bitfile(deploy / "bitfile" / "top.bit", other, made.module, made.counts)
     status, result, text = result_of(deploy)
     assert (status, result["error"]) == (2, "DeploymentError"), text
     assert "bitfile/top.bit is not the file of this build" in result["message"]
@@ -354,83 +288,6 @@ def test_archive_holds_the_whole_package(deploy: Path) -> None:
     }
     assert content == files
     assert {"deploy/LICENSE", "deploy/requirements.txt", "deploy/bitfile/top.hwh"} <= set(content)
-
-
-@pytest.fixture(scope="module")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of a virtual environment that holds numpy and nothing else."""
-    folder = tmp_path_factory.mktemp("bare")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
-    (site,) = folder.glob("lib/python*/site-packages")
-    for path in Path(np.__file__).parents[1].glob("numpy*"):
-        (site / path.name).symlink_to(path)
-    return folder / "bin" / "python"
-
-
-def in_bare(python: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the bare environment's Python with a model of pynq beside it."""
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(FAKES), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(
-        [str(python), "-W", "error", *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_the_unpacked_archive_validates_where_only_numpy_is(deploy: Path, bare: Path, tmp_path: Path) -> None:
-    with zipfile.ZipFile(deploy.parent / "deploy.zip") as archive:
-        archive.extractall(tmp_path / "board")
-    absent = in_bare(bare, tmp_path, "-c", "import finn_flirnn")
-    assert "ModuleNotFoundError" in absent.stderr
-    done = in_bare(bare, tmp_path / "board" / "deploy", "validate.py")
-    assert done.returncode == 0, done.stderr
-    assert f"{PIXELS} pixels" in done.stdout and done.stdout.endswith("EQUAL\n")
-
-
-def test_the_wheel_installs_without_a_network_and_works_from_anywhere(
-    deploy: Path, bare: Path, tmp_path: Path
-) -> None:
-    (wheel,) = deploy.glob("*.whl")
-    pip = [sys.executable, "-m", "pip", "--python", str(bare), "--disable-pip-version-check"]
-    installed = subprocess.run(
-        [*pip, "install", "--no-index", str(wheel)], capture_output=True, text=True, check=False
-    )
-    assert installed.returncode == 0, installed.stderr
-    program = (
-        f"import sys, numpy, {PACKAGE}\n"
-        f"assert {PACKAGE}.__file__.startswith(sys.prefix), {PACKAGE}.__file__\n"
-        f"with {PACKAGE}.Accelerator.open(sys.argv[1]) as accelerator:\n"
-        "    counts = numpy.load(sys.argv[1] + '/example_input.npy')\n"
-        "    print(accelerator.infer(counts).shape)\n"
-    )
-    done = in_bare(bare, tmp_path, "-c", program, str(deploy))
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == f"({PIXELS}, 40, 3)\n"
-    kept = subprocess.run([*pip, "check"], capture_output=True, text=True, check=False)
-    assert kept.returncode == 0, kept.stdout
-
-
-def test_the_wheel_records_every_file_and_names_its_build(deploy: Path) -> None:
-    (wheel,) = deploy.glob("*.whl")
-    build = AcceleratorMetadata.read(deploy).build_id
-    assert wheel.name == f"{PACKAGE}-{finn_flirnn.__version__}+{build}-py3-none-any.whl"
-    with zipfile.ZipFile(wheel) as archive:
-        content = {name: archive.read(name) for name in archive.namelist()}
-    info = f"{PACKAGE}-{finn_flirnn.__version__}+{build}.dist-info"
-    recorded = dict(line.split(",", 1) for line in content[f"{info}/RECORD"].decode().splitlines())
-    assert set(recorded) == set(content)
-    for name, entry in recorded.items():
-        if name != f"{info}/RECORD":
-            digest = base64.urlsafe_b64encode(hashlib.sha256(content[name]).digest()).rstrip(b"=").decode()
-            assert entry == f"sha256={digest},{len(content[name])}"
-    for path in (deploy / PACKAGE).rglob("*.py"):
-        assert content[path.relative_to(deploy).as_posix()] == path.read_bytes()
-    assert b"Requires-Dist: numpy" in content[f"{info}/METADATA"]
-    assert b"finn-plus" not in content[f"{info}/METADATA"]
-    assert content[f"{info}/LICENSE"] == (deploy / "LICENSE").read_bytes()
 
 
 def test_second_assembly_leaves_nothing_of_the_first(made: Made, tmp_path: Path) -> None:
