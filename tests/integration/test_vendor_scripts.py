@@ -9,7 +9,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,10 @@ if "CI" not in os.environ:
 from finn_flirnn.build.finn_flow import VIVADO_STEPS, finn_period_ns, run_finn_flow
 from finn_flirnn.build.toolchain import prepare_finn
 from finn_flirnn.export import export_qonnx
-from tests.vendor import LABEL, vitis_hls, vivado
+from tests.vendor import LABEL, vitis_hls
 from tests.vendor.component import AXIS, read_component
 from tests.vendor.install import Installation, install
+from tests.vendor.running import complaint_of, edited, run
 
 pytestmark = [
     # qonnx on the way to the shell; nothing behind it looks at the layout
@@ -163,37 +164,6 @@ def test_the_shell_of_every_zynq_board_passes(
 
 
 # planted errors
-
-
-def run(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Run a Tcl text in the stand-in for Vivado; what it complains of."""
-    return _complaint(vivado.main, ["-mode", "batch", "-source"], text, folder, monkeypatch)
-
-
-def _complaint(
-    tool: Callable[[list[str]], int],
-    arguments: list[str],
-    text: str,
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> str:
-    script, journals = folder / "script.tcl", folder / "journals"
-    script.write_text(text)
-    shutil.rmtree(journals, ignore_errors=True)
-    journals.mkdir()
-    monkeypatch.setenv("STANDIN_JOURNALS", str(journals))
-    monkeypatch.chdir(folder)
-    status = tool([*arguments, str(script)])
-    errors = "".join(path.read_text() for path in journals.glob("*.error"))
-    assert bool(status) == bool(errors)
-    return errors
-
-
-def edited(text: str, pattern: str, replacement: str, count: int = 1) -> str:
-    """The text with the first matches replaced; it must match."""
-    text, found = re.subn(pattern, replacement, text, count=count, flags=re.MULTILINE)
-    assert found, pattern
-    return text
 
 
 @pytest.fixture
@@ -347,4 +317,4 @@ def test_an_error_planted_in_the_hls_script_is_found(
 ) -> None:
     (script,) = made.hls.glob("hls_syn_*.tcl")
     text = edited(script.read_text(), pattern, replacement)
-    assert re.search(complaint, _complaint(vitis_hls.main, [], text, tmp_path, monkeypatch))
+    assert re.search(complaint, complaint_of(vitis_hls.main, [], text, tmp_path, monkeypatch))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -75,6 +76,7 @@ def _parsed(path: Path) -> SyntaxTree:
     return SyntaxTree.fromFile(str(path))
 
 
+atexit.register(gc.collect)
 atexit.register(_parsed.cache_clear)  # else the binding reports the trees as leaked
 
 

@@ -45,14 +45,14 @@ def run(context: BuildContext) -> None:
         if config.target.finn_name in ALVEO:
             shutil.copyfile(scratch / "finn" / XCLBIN, context.make(f"bitfile/{config.name}.xclbin"))
         else:
-            _keep_zynq(context, ZynqOutputs.below(scratch / "finn"))
+            keep_zynq(context, ZynqOutputs.below(scratch / "finn"))
     except (BuildError, FinnFlowError) as error:
         keep_logs(scratch, logs)
         said = "".join(f"\n  {line}" for line in first_errors(scratch))
         raise BuildError(f"{error}{said}\nthe tools' logs and scripts are in {logs}") from error
 
 
-def _keep_zynq(context: BuildContext, made: ZynqOutputs) -> None:
+def keep_zynq(context: BuildContext, made: ZynqOutputs) -> None:
     """Copy bitfile and reports. Raises BuildError if timing is not met: such a bitfile computes anything."""
     report = made.report()
     timing = report["design"]["timing"]
