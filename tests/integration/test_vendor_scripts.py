@@ -189,6 +189,11 @@ def test_the_unchanged_stitching_tcl_passes(
         ),
         (r"^add_files -norecurse \S+/credits.sv$", "", "UnknownModule credits"),
         (r"^add_files -norecurse \S+/GRU_rtl_0.v$", "", "no file of the project defines module GRU_rtl_0"),
+        (
+            r"^add_files -norecurse (\S+)/credits.sv$",
+            r"\g<0>\nadd_files -norecurse \1/primitives/DSP48E2.sv",
+            "DSP48E2 is the vendor's",
+        ),
         (r"reference GRU_rtl_0 ", "reference GRU_rtl_0_engine ", "a module reference must be Verilog"),
         (r"^(connect_bd_intf_net .*GRU_rtl_1/in0_V\])$", "", "/GRU_rtl_1/in0_V is not connected"),
         (r"^(connect_bd_intf_net .*GRU_rtl_1/in0_V\])$", r"\1\n\1", "is connected already"),

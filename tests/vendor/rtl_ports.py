@@ -14,6 +14,7 @@ from pyslang import Bag
 from pyslang.ast import ArgumentDirection, Compilation, CompilationOptions
 from pyslang.syntax import SyntaxTree
 
+from finn_flirnn.rtl.sources import primitive_models
 from tests.vendor.tcl import ScriptError
 
 VERILOG = (".v", ".sv", ".vh", ".svh")
@@ -43,16 +44,20 @@ class ModuleInterface:
 def elaborate(top: str, files: Sequence[Path]) -> ModuleInterface:
     """Elaborate a module with all it instantiates.
 
+    Cells of the vendor are known by the models in finn_flirnn/rtl/primitives, with all their ports.
     Raises ScriptError for a module that no file defines, one that two files define, a syntax error.
     """
     trees = [_parsed(path) for path in files]
     where = _defined_once(files, trees)
+    own = {path.stem for path in primitive_models()} & set(where)
+    if own:
+        raise ScriptError(f"{', '.join(sorted(own))} is the vendor's; its simulation model must not be added")
     if top not in where:
         raise ScriptError(f"no file of the project defines module {top}")
     options = CompilationOptions()
     options.topModules = {top}
     compilation = Compilation(Bag([options]))
-    for tree in trees:
+    for tree in (*trees, *map(_parsed, primitive_models())):
         compilation.addSyntaxTree(tree)
     texts = {
         f"{str(d.code)[9:-1]} {' '.join(map(str, d.args))}"
