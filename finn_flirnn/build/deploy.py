@@ -52,6 +52,8 @@ FREE = ("README.md", "LICENSE", "requirements.txt")
 
 REQUIRES = ("numpy>=1.21",)
 """What the wheel asks pip for. pynq is part of a board's image, and other devices do without."""
+LINK_REQUIRES = "pyserial>=3.5"
+"""What it asks for beside that if the board is on a serial port."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,8 @@ def assemble_deployment(
         (deploy / name).write_text(text, encoding="utf-8")
     licence = (deploy / "LICENSE").read_text(encoding="utf-8")
     summary = f"Driver of the FPGA accelerator {meta.name}, build {meta.build_id}"
-    write_wheel(deploy / PACKAGE, deploy, wheel_version(meta.build_id), summary, licence, REQUIRES)
+    requires = REQUIRES if spec.link is None else (*REQUIRES, LINK_REQUIRES)
+    write_wheel(deploy / PACKAGE, deploy, wheel_version(meta.build_id), summary, licence, requires)
     meta = replace(meta, files={name: sha for name, sha in hashes_below(deploy).items() if name not in FREE})
     (deploy / FILE_NAME).write_text(meta.to_json(), encoding="utf-8")
     write_archive(output / "deploy.zip", files_below(deploy, deploy.name))

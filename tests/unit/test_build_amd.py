@@ -125,12 +125,12 @@ def test_synthesis_json_says_what_each_tool_reported(tmp_path: Path) -> None:
     parts.mkdir(parents=True)
     collect_synthesis(tmp_path)
     assert not target.exists()
-    (parts / "synthesis_yosys.json").write_text('{"tool": "yosys", "lut": 1}')
+    (parts / "synthesis_open.json").write_text('{"tool": "yosys", "lut": 1}')
     collect_synthesis(tmp_path)
     assert json.loads(target.read_text()) == {"tool": "yosys", "lut": 1, "vivado": None}
     (parts / "synthesis_vivado.json").write_text('{"tool": "vivado"}')
     collect_synthesis(tmp_path)
     assert json.loads(target.read_text())["vivado"] == {"tool": "vivado"}
-    (parts / "synthesis_yosys.json").unlink()
+    (parts / "synthesis_open.json").unlink()
     collect_synthesis(tmp_path)
     assert not target.exists()
