@@ -18,7 +18,7 @@ from finn_flirnn.build.context import BuildContext
 from finn_flirnn.build.errors import BuildError, UsageError
 from finn_flirnn.build.files import hash_of_code, sha256_of
 from finn_flirnn.build.manifest import Manifest, commit_of_source, recorded_steps
-from finn_flirnn.build.pipeline import check_until, forget, locked, run_steps
+from finn_flirnn.build.pipeline import Step, check_until, forget, locked, run_steps
 from finn_flirnn.build.progress import Progress
 from finn_flirnn.build.sources import ModelInput, model_source, sizes_of
 from finn_flirnn.build.steps import STEPS
@@ -71,8 +71,7 @@ def build(name: str | None, output: Path | None, model: Path | None, until: str 
     tools = find_tools()
     _check_tools(config, tools, until)
     output = (output or Path("output") / config.name).resolve()
-    with locked(output), logged_to(output / LOG_FILE, resume):
-        _build(config, source, output, tools, until, resume)
+    build_into(output, config, source, tools, STEPS, until, resume)
 
 
 @contextmanager
@@ -92,8 +91,31 @@ def logged_to(path: Path, append: bool) -> Iterator[None]:
         handler.close()
 
 
+def build_into(
+    output: Path,
+    config: BuildConfig,
+    source: ModelInput,
+    tools: Toolchain,
+    steps: tuple[Step, ...],
+    until: str | None,
+    resume: bool,
+) -> None:
+    """Run steps of a build in a folder, held for this build alone, with a log.
+
+    Raises UsageError if the folder is in use, BuildError if a step fails.
+    """
+    with locked(output), logged_to(output / LOG_FILE, resume):
+        _build(output, config, source, tools, steps, until, resume)
+
+
 def _build(
-    config: BuildConfig, source: ModelInput, output: Path, tools: Toolchain, until: str | None, resume: bool
+    output: Path,
+    config: BuildConfig,
+    source: ModelInput,
+    tools: Toolchain,
+    steps: tuple[Step, ...],
+    until: str | None,
+    resume: bool,
 ) -> None:
     progress = Progress()
     earlier = recorded_steps(output) if resume else []
@@ -118,11 +140,12 @@ def _build(
         manifest.model_sha256 = sha256_of(context.qonnx) if context.qonnx.exists() else None
 
     try:
-        run_steps(STEPS, context, code, progress, until, earlier, after_each)
+        run_steps(steps, context, code, progress, until, earlier, after_each)
     except BuildError as error:
         raise BuildError(f"{error}\nthe log is {output / LOG_FILE}") from error
+    page = output / "report" / "index.html"
     ended = "built" if until is None else f"built up to {until}"
-    progress.say(f"{config.name} is {ended}: {output / 'report' / 'index.html' if until is None else output}")
+    progress.say(f"{config.name} is {ended}: {page if until is None and page.is_file() else output}")
 
 
 def _check_tools(config: BuildConfig, tools: Toolchain, until: str | None) -> None:

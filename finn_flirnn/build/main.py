@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The command ``finn-flirnn``: build, image, train, doctor.
+"""The command ``finn-flirnn``: build, bench, image, train, doctor.
 
 Exit status: 0 all well, 1 something failed, 2 wrong usage or configuration, 130 interrupted. An error
 is one message; its traceback goes to the log of the build.
@@ -63,6 +63,12 @@ def parser(training: bool = False) -> argparse.ArgumentParser:
     build.add_argument("--list", action="store_true", help="list configurations and steps, build nothing")
     build.set_defaults(command=_build)
 
+    bench = commands.add_parser("bench", help="one table of speed and area, by simulation and synthesis")
+    bench.add_argument("configs", nargs="*", metavar="CONFIG", help="default: all that have a budget")
+    bench.add_argument("--output", type=Path, default=Path("output/bench"), metavar="DIR")
+    bench.add_argument("--pixels", type=int, default=128, metavar="N", help="to simulate (default 128)")
+    bench.set_defaults(command=_bench)
+
     image = commands.add_parser("image", help="lifetimes of a PTU or SDT image by a built accelerator")
     image.add_argument("file", metavar="FILE", help="FILE.ptu, FILE.sdt, or the name of a sample (hazelnut)")
     image.add_argument("--build", type=Path, required=True, metavar="DIR", help="output folder of a build")
@@ -90,6 +96,12 @@ def _build(given: argparse.Namespace) -> None:
         list_all()
     else:
         build(given.config, given.output, given.model, given.until, given.resume)
+
+
+def _bench(given: argparse.Namespace) -> None:
+    from finn_flirnn.build.bench import bench
+
+    bench(given.configs, given.output, given.pixels)
 
 
 def _image(given: argparse.Namespace) -> None:

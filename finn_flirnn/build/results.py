@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The README's tables, generated: ``python -m finn_flirnn.build.results BUILD_DIR``.
+"""The README's tables, generated: ``python -m finn_flirnn.build.results [BUILD_DIR] [--bench BENCH_DIR]``.
 
-Copies what the tables need from a finished build's reports to docs/results/<name>.json, with the build's
-manifest keys, and rewrites the part of README.md between the two markers.
+Copies what the tables need from a finished build's reports to docs/results/build.json, with the build's
+manifest keys, and from a bench to docs/results/bench.json, and rewrites the parts of README.md between
+their markers.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from finn_flirnn.build.bench_table import render_bench
 from finn_flirnn.build.files import read_json_file
 
 ROOT = Path(__file__).resolve().parents[2]
-BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+RESULTS = ROOT / "docs" / "results"
 MANIFEST_KEYS = ("version", "commit", "config", "config_sha256", "model_sha256", "tools", "seeds")
 REPORTS = ("verification", "rtlsim", "estimate", "synthesis", "accuracy")
 PUBLISHED = {"cycles": 110_297, "lut": 37_140, "ff": 54_802, "dsp": 183}
@@ -103,24 +105,41 @@ def _label(row: dict[str, Any]) -> str:
     return f"{name}, first {row['pixels']:,}" if row["model"] == "rtl" else name
 
 
-def insert(readme: str, table: str) -> str:
-    """README text with the generated part replaced. Raises ValueError if a marker is missing."""
-    if readme.count(BEGIN) != 1 or readme.count(END) != 1:
-        raise ValueError(f"README.md must hold {BEGIN} and {END} once each; add them")
-    head, rest = readme.split(BEGIN)
-    return f"{head}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}"
+def insert(readme: str, part: str, table: str) -> str:
+    """README text with a generated part replaced. Raises ValueError if one of its markers is missing."""
+    begin, end = f"<!-- {part}:begin -->", f"<!-- {part}:end -->"
+    if readme.count(begin) != 1 or readme.count(end) != 1:
+        raise ValueError(f"README.md must hold {begin} and {end} once each; add them")
+    head, rest = readme.split(begin)
+    return f"{head}{begin}\n{table}\n{end}{rest.split(end)[1]}"
+
+
+RENDERERS = {"build": render, "bench": render_bench}
+"""Part of the README, and stem of its file in docs/results/ -> its table."""
+
+
+def fill_in(readme: str) -> str:
+    """README text with every generated part made anew from docs/results/."""
+    for part, renderer in RENDERERS.items():
+        readme = insert(readme, part, renderer(read_json_file(RESULTS / f"{part}.json")))
+    return readme
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("build", type=Path, help="output folder of a finished build")
-    results = collect(parser.parse_args().build)
-    target = ROOT / "docs" / "results" / f"{results['manifest']['config']['name']}.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    parser.add_argument("build", type=Path, nargs="?", help="output folder of a finished build")
+    parser.add_argument("--bench", type=Path, help="output folder of a bench")
+    given = parser.parse_args()
+    found = {}
+    if given.build:
+        found["build"] = collect(given.build)
+    if given.bench:
+        found["bench"] = read_json_file(given.bench / "bench.json")
+    for part, results in found.items():
+        (RESULTS / f"{part}.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     readme = ROOT / "README.md"
-    readme.write_text(insert(readme.read_text(encoding="utf-8"), render(results)), encoding="utf-8")
+    readme.write_text(fill_in(readme.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":
