@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from finn_flirnn.build.boards import RESOURCES
 from finn_flirnn.build.config import BuildConfig
 from finn_flirnn.build.files import read_json_file
 from finn_flirnn.numerics import Seq2SeqNetwork
@@ -86,7 +87,7 @@ def bench_row(
     head = config.head_folding.pe * config.head_folding.simd
     figures: dict[str, Any] = {
         "products_per_cycle": round(recurrent / (efficiency * cycles)) + head,
-        **{key: synthesis[key] for key in ("dsp", "lut", "ff", "bram36", "uram", "abc9_delay_ns", "fmax_mhz")},
+        **{key: synthesis[key] for key in (*RESOURCES, "abc9_delay_ns", "fmax_mhz")},
         "cycles_per_pixel": cycles,
         "mac_efficiency": efficiency,
         "simulated_pixels_per_s": simulated_pixels_per_s,
@@ -117,4 +118,6 @@ def _missed(name: str, family: str, figures: dict[str, Any]) -> tuple[str, ...]:
     found = {**figures, "dsp_per_product": figures["dsp"] / figures["products_per_cycle"]}
     over = [(key, "most", most[key]) for key in most if found[key] > most[key]]
     under = [(key, "least", least[key]) for key in least if found[key] < least[key]]
-    return tuple(f"{key} {found[key]:,.4g} instead of at {word} {limit:,g}" for key, word, limit in over + under)
+    return tuple(
+        f"{key} {found[key]:,.4g} instead of at {word} {limit:,g}" for key, word, limit in over + under
+    )
