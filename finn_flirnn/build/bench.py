@@ -73,11 +73,16 @@ def _measure(config: BuildConfig, folder: Path) -> BenchRow:
     return bench_row(config, network, folder, _simulation_speed(config, network, folder))
 
 
-def _simulation_speed(config: BuildConfig, network: Seq2SeqNetwork, folder: Path) -> float:
-    """Pixels that the stitched design takes a second in Verilator, the model being compiled."""
+def _simulation_speed(config: BuildConfig, network: Seq2SeqNetwork, folder: Path) -> float | None:
+    """Pixels that the stitched design takes a second in Verilator, the model being compiled.
+
+    None if the design is too large to be simulated as it is (a camera's whole frame).
+    """
+    if config.simulated_lanes != config.group_pixels:
+        return None
     codes = judged_decays(config, network.input_format).codes[: simulated_pixels(config)]
     model = build_model(load_module(folder / "rtl"))
-    trial = network_trial(network, codes, config.lanes)
+    trial = network_trial(network, codes, config.stream_order(), config.groups_in_flight)
     begun = time.perf_counter()
     run_trial(model, trial, pauses=False, seed=config.verification.seed)
     return len(codes) / (time.perf_counter() - begun)

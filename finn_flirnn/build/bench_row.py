@@ -47,7 +47,8 @@ class BenchRow:
     head together. mac_efficiency: useful ones of encoder and decoder over what they could make, in steady
     state. first_output_cycles: from the first input to the first output, of a whole group of lanes.
     frame_s: 500 x 500 pixels at the clock of the configuration. abc9_delay_ns: pre-route, by Yosys.
-    fmax_mhz: by a router, None without one. simulated_pixels_per_s: on the machine that ran the bench.
+    fmax_mhz: by a router, None without one. simulated_pixels_per_s: on the machine that ran the bench, None for a
+    design that was simulated with fewer lanes than it has.
     missed: what is over budget, in words.
     """
 
@@ -68,7 +69,7 @@ class BenchRow:
     frame_s: float
     abc9_delay_ns: float | None
     fmax_mhz: float | None
-    simulated_pixels_per_s: float
+    simulated_pixels_per_s: float | None
     missed: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -77,14 +78,14 @@ class BenchRow:
 
 
 def bench_row(
-    config: BuildConfig, network: Seq2SeqNetwork, build: Path, simulated_pixels_per_s: float
+    config: BuildConfig, network: Seq2SeqNetwork, build: Path, simulated_pixels_per_s: float | None
 ) -> BenchRow:
     """The row of a build whose reports rtlsim and synthesis are there. Raises OSError without them."""
     rtlsim = read_json_file(build / "report" / "rtlsim.json")
     synthesis = read_json_file(build / "report" / "synthesis.json")
     cycles, efficiency = rtlsim["cycles_per_pixel"], rtlsim["mac_efficiency"]
     recurrent = network.steps * (network.encoder.macs_per_step + network.decoder.macs_per_step)
-    head = config.head_folding.pe * config.head_folding.simd
+    head = config.head_folding.pe * config.head_folding.simd * config.copies
     figures: dict[str, Any] = {
         "products_per_cycle": round(recurrent / (efficiency * cycles)) + head,
         **{key: synthesis[key] for key in (*RESOURCES, "abc9_delay_ns", "fmax_mhz")},

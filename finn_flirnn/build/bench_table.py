@@ -29,7 +29,15 @@ def render_bench(results: dict[str, Any]) -> str:
     lines = [f"Commit `{commit}`.", "", HEAD, "|---" * columns + "|"]
     lines += [_row(row) for row in rows]
     lines += [_published(row) for row in PUBLISHED]
-    lines += ["", *_misses(rows)]
+    speeds = [
+        f"`{r['name']}` {r['simulated_pixels_per_s']:,.0f}" for r in rows if r["simulated_pixels_per_s"]
+    ]
+    lines += [
+        "",
+        f"Pixels a second in Verilator, where this was run: {', '.join(speeds)}.",
+        "",
+        *_misses(rows),
+    ]
     return "\n".join(lines)
 
 
