@@ -47,8 +47,8 @@ class BenchRow:
     head together. mac_efficiency: useful ones of encoder and decoder over what they could make, in steady
     state. first_output_cycles: from the first input to the first output, of a whole group of lanes.
     frame_s: 500 x 500 pixels at the clock of the configuration. abc9_delay_ns: pre-route, by Yosys.
-    fmax_mhz: by a router, None without one. simulated_pixels_per_s: on the machine that ran the bench, None for a
-    design that was simulated with fewer lanes than it has.
+    fmax_mhz: by a router, None without one. simulated_pixels_per_s: on the machine that ran the bench,
+    None for a design that was simulated with fewer lanes than it has.
     missed: what is over budget, in words.
     """
 

@@ -67,6 +67,11 @@ def _published(row: tuple[str, ...]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
+def _speeds(rows: Sequence[dict[str, Any]]) -> str:
+    found = {row["name"]: row["simulated_pixels_per_s"] for row in rows}
+    return ", ".join(f"`{name}` {speed:,.0f}" for name, speed in found.items() if speed is not None)
+
+
 def _misses(rows: Sequence[dict[str, Any]]) -> list[str]:
     missed = [f"- `{row['name']}`: {'; '.join(row['missed'])}" for row in rows if row["missed"]]
     return ["Over budget:", "", *missed] if missed else ["Every configuration is within its budget."]
