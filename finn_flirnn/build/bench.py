@@ -32,6 +32,8 @@ from finn_flirnn.build.toolchain import find_tools
 from finn_flirnn.numerics import Seq2SeqNetwork
 from finn_flirnn.sim import build_model
 
+BENCHED = (*BUDGETS, "zcu104_gates", "ulx3s_8bit")
+"""The configurations that are measured if none is named."""
 MEASURING = ("model", "convert", "rtl", "verify_rtl", "synthesis", "estimate")
 LEAST_PIXELS = 64
 
@@ -39,11 +41,11 @@ LEAST_PIXELS = 64
 def bench(names: Sequence[str], output: Path, pixels: int) -> None:
     """Measure configurations and write bench.json and bench.md into ``output``.
 
-    names: configurations; those with a budget if empty. pixels: simulated for each, at least LEAST_PIXELS.
+    names: configurations; BENCHED if empty. pixels: simulated for each, at least LEAST_PIXELS.
     Raises UsageError or ConfigError for a wrong request before anything runs, BuildError if a step fails,
     or, when all is written, if a configuration is over its budget.
     """
-    configs = [_config(name, max(pixels, LEAST_PIXELS)) for name in names or BUDGETS]
+    configs = [_config(name, max(pixels, LEAST_PIXELS)) for name in names or BENCHED]
     progress, rows = Progress(), []
     for config in configs:
         rows.append(_measure(config, output.resolve() / config.name))

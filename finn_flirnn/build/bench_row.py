@@ -36,7 +36,7 @@ BUDGETS = {
     "pynqz2_8bit": Budget(210, 2_600, 20_000, 30_000),
     "zcu104_4bit": Budget(200, 2_600, 14_000, 20_000),
 }
-"""The configurations that the bench runs if none is named."""
+"""What the engines of these configurations must not exceed."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class BenchRow:
     products_per_cycle: multiply-accumulates that the hardware can make in a cycle, encoder, decoder and
     head together. mac_efficiency: useful ones of encoder and decoder over what they could make, in steady
     state. first_output_cycles: from the first input to the first output, of a whole group of lanes.
+    answer_cycles: from a group's last value to its first output.
     frame_s: 500 x 500 pixels at the clock of the configuration. abc9_delay_ns: pre-route, by Yosys.
     fmax_mhz: by a router, None without one. simulated_pixels_per_s: on the machine that ran the bench,
     None for a design that was simulated with fewer lanes than it has.
@@ -64,6 +65,7 @@ class BenchRow:
     cycles_per_pixel: float
     mac_efficiency: float
     first_output_cycles: int
+    answer_cycles: int
     clock_mhz: float
     pixels_per_s: float
     frame_s: float
@@ -98,6 +100,7 @@ def bench_row(
         family=synthesis["family"],
         pixels=rtlsim["pixels"],
         first_output_cycles=rtlsim["first_output_cycles"],
+        answer_cycles=rtlsim["answer_cycles"],
         clock_mhz=rtlsim["clock_mhz"],
         pixels_per_s=rtlsim["pixels_per_s"],
         frame_s=FRAME_PIXELS / rtlsim["pixels_per_s"],

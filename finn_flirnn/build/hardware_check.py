@@ -43,7 +43,8 @@ class Outcome:
     """A trial's result.
 
     outputs: as ``Trial.expected``. group_cycles: per group, on the first output, in steady
-    state; 0 with pauses.
+    state; 0 with pauses. answer_cycles: from the last value of the first group on the first input to the
+    first output.
     """
 
     codes: int
@@ -51,6 +52,7 @@ class Outcome:
     outputs: tuple[Codes, ...]
     group_cycles: float
     first_output_cycles: int
+    answer_cycles: int
 
 
 def run_trial(model: VerilatedModel, trial: Trial, pauses: bool, seed: int) -> Outcome:
@@ -80,7 +82,9 @@ def run_trial(model: VerilatedModel, trial: Trial, pauses: bool, seed: int) -> O
     for ends in result.ends.values():  # TLAST belongs to the last transfer alone
         mismatches += int(np.count_nonzero(ends[:-1])) + int(not ends[-1])
     codes = sum(g.size for g in given)
-    return Outcome(codes, mismatches, given, steady, result.first_cycle(first) + 1)
+    begun = result.first_cycle(first)
+    last_value = int(result.stamps[inputs[0].name][len(sent[inputs[0].name]) // trial.groups - 1])
+    return Outcome(codes, mismatches, given, steady, begun + 1, begun - last_value)
 
 
 def network_trial(network: Seq2SeqNetwork, codes: Codes, order: StreamOrder, filling: int = 2) -> Trial:

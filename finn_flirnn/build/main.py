@@ -64,7 +64,7 @@ def parser(training: bool = False) -> argparse.ArgumentParser:
     build.set_defaults(command=_build)
 
     bench = commands.add_parser("bench", help="one table of speed and area, by simulation and synthesis")
-    bench.add_argument("configs", nargs="*", metavar="CONFIG", help="default: all that have a budget")
+    bench.add_argument("configs", nargs="*", metavar="CONFIG", help="default: those of the README")
     bench.add_argument("--output", type=Path, default=Path("output/bench"), metavar="DIR")
     bench.add_argument("--pixels", type=int, default=128, metavar="N", help="to simulate (default 128)")
     bench.set_defaults(command=_bench)

@@ -20,6 +20,7 @@ RTLSIM = {
     "pixels": 64,
     "cycles_per_pixel": 2160.0,
     "first_output_cycles": 8750,
+    "answer_cycles": 80,
     "mac_efficiency": 1.0,
     "clock_mhz": 250,
     "pixels_per_s": 250e6 / 2160,

@@ -38,6 +38,7 @@ class Checked:
     problem: str
     group_cycles: float
     first_output_cycles: int
+    answer_cycles: int
     outputs: tuple[Codes, ...]
 
     def counts(self) -> dict[str, Any]:
@@ -96,6 +97,7 @@ def run(context: BuildContext) -> None:
         "pixels": pixels,
         "cycles_per_pixel": cycles,
         "first_output_cycles": whole.first_output_cycles,
+        "answer_cycles": whole.answer_cycles,
         "mac_efficiency": mac_efficiency(design, whole.group_cycles),
         "clock_mhz": config.clock_mhz,
         "pixels_per_s": config.clock_mhz * 1e6 / cycles,
@@ -138,5 +140,6 @@ def _check(
         problem=f"{name}: {mismatches} codes, {first_difference(*differing[0])}" if differing else "",
         group_cycles=outcomes[0].group_cycles,
         first_output_cycles=outcomes[0].first_output_cycles,
+        answer_cycles=outcomes[0].answer_cycles,
         outputs=outcomes[0].outputs,
     )
