@@ -54,7 +54,7 @@ class UnrollRecurrence(Transformation):  # type: ignore[misc]
             raise ValueError(f"no GRU is named {', '.join(unknown)}; choose from {list(layers)}")
         for name, factor in factors.items():
             op = getCustomOp(layers[name])
-            if has_split_lanes(op):
+            if factor > 1 and has_split_lanes(op):
                 raise ConversionError(
                     label(layers[name]),
                     "its groups change their lanes; unroll it before SplitLanes, or do not",
