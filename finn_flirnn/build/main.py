@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The command ``finn-flirnn``: build, bench, image, train, doctor.
+"""The command ``finn-flirnn``: build, bench, image, train, study, doctor.
 
 Exit status: 0 all well, 1 something failed, 2 wrong usage or configuration, 130 interrupted. An error
 is one message; its traceback goes to the log of the build.
@@ -26,7 +26,7 @@ Command = Callable[[argparse.Namespace], None]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    given = parser(training=words[:1] == ["train"]).parse_args(words)
+    given = parser(words[0] if words else "").parse_args(words)
     logging.captureWarnings(True)
     logging.getLogger().addHandler(logging.NullHandler())
     previous = signal.signal(signal.SIGTERM, _interrupt)
@@ -48,8 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def parser(training: bool = False) -> argparse.ArgumentParser:
-    """The command line. training: with the options of ``train``, which take seconds to import."""
+def parser(command: str = "") -> argparse.ArgumentParser:
+    """The command line. command: the one given; the options of train and study take seconds to import."""
     top = argparse.ArgumentParser(prog="finn-flirnn", description=finn_flirnn.__doc__)
     top.add_argument("--version", action="version", version=finn_flirnn.__version__)
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -79,10 +79,17 @@ def parser(training: bool = False) -> argparse.ArgumentParser:
 
     train = commands.add_parser("train", help="train a Seq2SeqLite model on simulated decays")
     train.set_defaults(command=_train)
-    if training:
+    if command == "train":
         from finn_flirnn.models.train import add_arguments
 
         add_arguments(train)
+
+    study = commands.add_parser("study", help="compare quantised models: a grid becomes tables and plots")
+    study.set_defaults(command=_study)
+    if command == "study":
+        from finn_flirnn.study.command import add_arguments
+
+        add_arguments(study)
 
     doctor = commands.add_parser("doctor", help="what is installed, what is missing, what to do")
     doctor.set_defaults(command=_doctor)
@@ -117,6 +124,12 @@ def _train(given: argparse.Namespace) -> None:
         run(given)
     except ERRORS as error:
         raise BuildError(str(error)) from error
+
+
+def _study(given: argparse.Namespace) -> None:
+    from finn_flirnn.study.command import run
+
+    run(given)
 
 
 def _doctor(given: argparse.Namespace) -> None:

@@ -2,7 +2,8 @@
 """Strict JSON against dataclasses, with every problem found in one pass.
 
 mashumaro builds the values; it stops at the first error, and coerces some types. So the tree is
-checked here first, field by field, and only a tree without problems is handed on.
+checked here first, field by field, and only a tree without problems is handed on. A rule of a tuple is one of
+its items; a field "X | None" may be left out, but not be null.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from dataclasses import MISSING, Field, field, fields, is_dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, get_type_hints
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from finn_flirnn.build.errors import ConfigError, Problem
 
@@ -79,17 +81,31 @@ def problems_of(kind: type, tree: Any, path: str = "") -> list[Problem]:
 
 
 def _value_problems(kind: Any, rule: Field[Any], value: Any, path: str) -> list[Problem]:
+    kind = _given(kind)
     if is_dataclass(kind):
         return problems_of(kind, value, path)  # type: ignore[arg-type]
-    base = str if isinstance(kind, type) and issubclass(kind, StrEnum) else kind
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list):
+            return [Problem(path, f"found {_show(value)}", f"a list of {_accepted(kind, rule)}")]
+        item = get_args(kind)[0]
+        return [p for i, one in enumerate(value) for p in _value_problems(item, rule, one, f"{path}[{i}]")]
+    base = get_origin(kind) or (str if isinstance(kind, type) and issubclass(kind, StrEnum) else kind)
     right = isinstance(value, (int, float) if base is float else base)
-    right &= base is bool or not isinstance(value, bool)
+    right = right and isinstance(value, bool) == (base is bool)
     if not right or not rule.metadata["allows"](value):
         return [Problem(path, f"found {_show(value)}", _accepted(kind, rule))]
     return []
 
 
+def _given(kind: Any) -> Any:
+    """``kind`` without the None of a field that may be left out."""
+    if isinstance(kind, UnionType):
+        return next(arg for arg in get_args(kind) if arg is not type(None))
+    return kind
+
+
 def _accepted(kind: Any, rule: Field[Any]) -> str:
+    kind = _given(kind)
     if is_dataclass(kind):
         return f"an object with the keys {_keys(kind)}"  # type: ignore[arg-type]
     return str(rule.metadata["accepted"])

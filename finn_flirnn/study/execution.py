@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Units of work on dask.distributed, with a cache that any kill leaves whole.
+
+A unit's folder is named by its key, the hash of all that decides its result, and ``result.json`` is written
+last: a unit is done when it is there, and never done twice. A worker that dies costs its unit, which another
+worker takes up where the folder's files allow. All workers must see the folder under the same path.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from distributed import Client, Future, LocalCluster, as_completed
+
+import finn_flirnn
+from finn_flirnn.build.errors import BuildError
+from finn_flirnn.build.files import read_json_file, write_json
+from finn_flirnn.study.workload import Result, Unit, load_workload
+
+RESULT_FILE = "result.json"
+PACKAGES = ("torch", "brevitas", "numpy")
+Report = Callable[[Unit, str], None]
+"""Called with a unit and "cached", "done", or what went wrong."""
+
+
+def run_unit(
+    workload_name: str, unit: Unit, folder: str, start: str | None, teacher: str | None, *parents: object
+) -> str:
+    """Do one unit unless its result is there; returns its folder. Runs in a worker.
+
+    start, teacher: folders of these units. parents: only make dask wait for them.
+    """
+    home = Path(folder)
+    if (home / RESULT_FILE).exists():
+        return folder
+    home.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    result = load_workload(workload_name).run(
+        unit, home, None if start is None else Path(start), None if teacher is None else Path(teacher)
+    )
+    facts = {
+        "kind": str(unit.kind),
+        "label": unit.label,
+        "choices": unit.choices,
+        "seconds": round(time.monotonic() - started, 1),
+        "versions": {"finn_flirnn": finn_flirnn.__version__} | {name: version(name) for name in PACKAGES},
+    }
+    write_json(home / RESULT_FILE, facts | asdict(result))
+    return folder
+
+
+def run_units(
+    workload_name: str,
+    units: list[Unit],
+    cache: Path,
+    report: Report,
+    scheduler: str | None = None,
+    workers: int = 1,
+) -> dict[str, Path]:
+    """Bring all units to a result; returns unit key -> folder.
+
+    units: each after those it needs. scheduler: address of a dask scheduler; None starts ``workers``
+    processes here. Raises BuildError, once all others are done, if units failed.
+    """
+    revision = load_workload(workload_name).version
+    keys = [unit.key(workload_name, revision) for unit in units]
+    folders = {key: cache.resolve() / key for key in keys}
+    by_key = dict(zip(keys, units, strict=True))
+    wanted = {key: unit for key, unit in by_key.items() if not (folders[key] / RESULT_FILE).exists()}
+    for key in by_key.keys() - wanted.keys():
+        report(by_key[key], "cached")
+    failures: list[str] = []
+    if wanted:
+        with _client(scheduler, min(workers, len(wanted))) as client:
+            futures: dict[str, Future] = {}
+            for key, unit in wanted.items():
+                parents = [
+                    parent and parent.key(workload_name, revision) for parent in (unit.start, unit.teacher)
+                ]
+                places = [None if parent is None else str(folders[parent]) for parent in parents]
+                waits = [futures[parent] for parent in parents if parent in futures]
+                futures[key] = client.submit(
+                    run_unit, workload_name, unit, str(folders[key]), *places, *waits, key=key
+                )
+            names = {future.key: key for key, future in futures.items()}
+            for future in as_completed(list(futures.values())):
+                unit = by_key[names[future.key]]
+                if future.status == "finished":
+                    report(unit, "done")
+                else:
+                    failures.append(f"{unit.label}: {future.exception()}")
+                    report(unit, failures[-1])
+    if failures:
+        raise BuildError(
+            f"{len(failures)} of {len(units)} units failed; mend the cause and run again, what is done is "
+            "kept:\n  " + "\n  ".join(failures)
+        )
+    return folders
+
+
+def read_result(folder: Path) -> tuple[dict[str, Any], Result]:
+    """The facts and the result of a unit that is done."""
+    facts = read_json_file(folder / RESULT_FILE)
+    return facts, Result(facts["metrics"], facts["sizes"], facts["groups"], facts["note"])
+
+
+@contextmanager
+def _client(scheduler: str | None, workers: int) -> Iterator[Client]:
+    if scheduler is not None:
+        try:
+            client = Client(scheduler, timeout="20s")
+        except (OSError, ValueError, TimeoutError) as error:
+            raise BuildError(
+                f"no dask scheduler answers at {scheduler} ({error}); check --scheduler"
+            ) from error
+        with client:
+            yield client
+        return
+    with (
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The workload of fluorescence decays: Seq2SeqLite on a simulated instrument.
+
+Settings of a grid file, beside what all units share: "preset"; "train", "test": numbers of decays; "start":
+a checkpoint whose weights float models begin with, widened to their size if need be (it is taken as it is if
+"steps" is 0); "calibration": decays of
+PTQ; "fit", "bayes": decays of these references; "draws" of the prior for the latter.
+
+Gates and candidates have 8 bits and pre-activations 10; with weights wider than 8 bits all have 16. Networks
+trained with quantisers have the grids that PTQ's calibration finds for their float model.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from finn_flirnn.codegen.folding_search import choose_folding
+from finn_flirnn.codegen.multiplier import Multiplier
+from finn_flirnn.codegen.resources import Resources
+from finn_flirnn.models import Seq2SeqLite
+from finn_flirnn.models.checkpoints import load_checkpoint, load_manifest, save_checkpoint
+from finn_flirnn.models.evaluation import predict_float, predict_integer
+from finn_flirnn.models.fused import lanes
+from finn_flirnn.models.losses import LossKind, LossPlan
+from finn_flirnn.models.ptq import PtqPlan, quantise_after_training
+from finn_flirnn.models.training import MODEL_FILE, STATE_FILE, Phase, Trainer, TrainingPlan
+from finn_flirnn.models.widen import widened
+from finn_flirnn.physics.decays import simulate
+from finn_flirnn.physics.preprocess import normalise
+from finn_flirnn.physics.presets import preset_by_name
+from finn_flirnn.study.judging import COLUMNS, LABELS, PUBLISHED, REFERENCES, fresh_decays, judged
+from finn_flirnn.study.workload import Kind, Result, Unit
+
+DEFAULTS: dict[str, Any] = {
+    "preset": "paper135",
+    "train": 200_000,
+    "test": 20_000,
+    "start": None,
+    "calibration": 512,
+    "fit": 5_000,
+    "bayes": 300,
+    "draws": 60_000,
+}
+START_FILE = "start.npz"
+CALIBRATION_STREAM, VALIDATION_DECAYS, VALIDATIONS = 9_002, 2_048, 5
+TARGET_CYCLES = 2_600
+"""Cycles a pixel of the hardware whose cost is estimated: the target of the project's own builds."""
+NO_LIMIT = Resources(*[1 << 40] * 5)
+
+
+class Decays:
+    """See ``study.workload.Workload``."""
+
+    version = 1
+    columns = COLUMNS
+
+    def run(self, unit: Unit, folder: Path, start: Path | None, teacher: Path | None) -> Result:
+        """See ``Workload.run``."""
+        unknown = unit.choices.keys() - DEFAULTS.keys() - UNIT_CHOICES
+        if unknown:
+            raise ValueError(f"settings {sorted(unknown)} are unknown; take some of {', '.join(DEFAULTS)}")
+        choices = DEFAULTS | unit.choices
+        if unit.kind is Kind.REFERENCE:
+            if choices["reference"] in PUBLISHED:
+                return Result(
+                    PUBLISHED[choices["reference"]], note="figures of its authors, on their own data"
+                )
+            return REFERENCES[choices["reference"]](preset_by_name(choices["preset"]), choices)
+        if unit.kind is Kind.CHECKPOINT:
+            return _judge_integer(load_checkpoint(choices["checkpoint"]), choices)
+        if unit.kind is Kind.FLOAT:
+            model = _float_model(unit, choices, folder)
+            decays = fresh_decays(preset_by_name(choices["preset"]), choices)
+            return judged(predict_float(model, decays.counts), decays, sizes=_sizes(model))
+        assert start is not None
+        trained = load_checkpoint(start / MODEL_FILE)
+        if unit.kind is Kind.PTQ:
+            model = _quantised(trained, choices)
+            save_checkpoint(model, folder / MODEL_FILE, {"ptq": choices})
+        else:
+            model = _train(unit, choices, folder, start / MODEL_FILE, teacher, _quantised(trained, choices))
+        return _judge_integer(model, choices)
+
+    def references(self, choices: dict[str, Any]) -> list[Unit]:
+        """See ``Workload.references``."""
+        computed = [Unit(Kind.REFERENCE, LABELS[name], choices | {"reference": name}) for name in REFERENCES]
+        return computed + [Unit(Kind.REFERENCE, name, {"reference": name}) for name in PUBLISHED]
+
+
+UNIT_CHOICES = frozenset(
+    "seed batch hidden steps rate weight_bits state_bits loss per_channel calibrated bias_correction "
+    "checkpoint reference".split()
+)
+
+
+def _first_weights(choices: dict[str, Any], folder: Path) -> Path | None:
+    """A checkpoint of the unit's size with the weights of "start", or None for random ones."""
+    if choices["start"] is None:
+        return None
+    given = load_checkpoint(choices["start"])
+    if choices["hidden"] < given.encoder.hidden_size:
+        return None
+    return save_checkpoint(
+        widened(given, choices["hidden"], choices["seed"]),
+        folder / START_FILE,
+        {"widened_from": choices["start"]},
+    )
+
+
+def _float_model(unit: Unit, choices: dict[str, Any], folder: Path) -> Seq2SeqLite:
+    start = _first_weights(choices, folder)
+    if choices["steps"]:
+        return _train(unit, choices, folder, start, None)
+    if start is None:
+        raise ValueError(
+            f'{unit.label} must be trained for some steps, or "start" must be a checkpoint of at most '
+            f"{choices['hidden']} units"
+        )
+    model = load_checkpoint(start)
+    save_checkpoint(model, folder / MODEL_FILE, {"training": load_manifest(choices["start"]).get("training")})
+    return model
+
+
+def _train(
+    unit: Unit,
+    choices: dict[str, Any],
+    folder: Path,
+    start: Path | None,
+    teacher: Path | None,
+    quantised: Seq2SeqLite | None = None,
+) -> Seq2SeqLite:
+    """Train, going on with what is in the folder; quantised: of the formats that the model shall have."""
+    preset = preset_by_name(choices["preset"])
+    steps, batch = choices["steps"], choices["batch"]
+    if batch % lanes():
+        raise ValueError(f"batch={batch} must be a multiple of {lanes()}; choose another")
+    plan = TrainingPlan(
+        model=quantised.config if quantised else {"hidden": choices["hidden"], "steps": preset.gates},
+        phases=(
+            Phase(
+                str(unit.kind), quantised is not None, steps, choices["rate"], warmup=min(200, steps // 10)
+            ),
+        ),
+        preset=choices["preset"],
+        seed=choices["seed"],
+        train_decays=choices["train"],
+        validation_decays=min(VALIDATION_DECAYS, choices["test"]),
+        batch=batch,
+        validate_every=max(1, steps // VALIDATIONS),
+        start=None if start is None else str(start),
+        loss=LossPlan(LossKind(choices.get("loss", "truth"))),
+        teacher=None if teacher is None else str(teacher / MODEL_FILE),
+    )
+    trainer = Trainer(plan, folder, checkpoint_seconds=60.0)
+    if (folder / STATE_FILE).exists():
+        trainer.resume()
+    trainer.run()
+    return load_checkpoint(folder / MODEL_FILE)
+
+
+def _quantised(trained: Seq2SeqLite, choices: dict[str, Any]) -> Seq2SeqLite:
+    wide = choices["weight_bits"] > 8
+    plan = PtqPlan(
+        weight_bits=choices["weight_bits"],
+        state_bits=choices["state_bits"],
+        gate_bits=16 if wide else 8,
+        preactivation_bits=16 if wide else 10,
+        per_channel=choices.get("per_channel", False),
+        calibrated=choices.get("calibrated", True),
+        bias_correction=choices.get("bias_correction", False),
+    )
+    preset = preset_by_name(choices["preset"])
+    decays = simulate(preset, choices["calibration"], (choices["seed"], CALIBRATION_STREAM))
+    return quantise_after_training(trained, plan, torch.from_numpy(normalise(decays.counts)[:, :, None]))
+
+
+def _judge_integer(model: Seq2SeqLite, choices: dict[str, Any]) -> Result:
+    decays = fresh_decays(preset_by_name(choices["preset"]), choices)
+    return judged(predict_integer(model, decays.counts), decays, sizes=_sizes(model) | _hardware(model))
+
+
+def _sizes(model: Seq2SeqLite) -> dict[str, float]:
+    """Parameters, and products a pixel; the decoder has no input and so no product for it."""
+    encoder, decoder, head = model.encoder.weight_hh, model.decoder.weight_hh, model.head.weight
+    assert model.encoder.weight_ih is not None
+    weights = model.encoder.weight_ih.numel() + encoder.numel() + decoder.numel() + head.numel()
+    return {
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "mac": model.steps * weights,
+    }
+
+
+def _hardware(model: Seq2SeqLite) -> dict[str, float]:
+    """The cheapest folding of at most ``TARGET_CYCLES`` cycles a pixel, by the builder's own estimate."""
+    choice = choose_folding(model.to_network(), Multiplier.DSP48E2, NO_LIMIT, TARGET_CYCLES)
+    used = choice.resources
+    return {"cycles": choice.cycles_per_pixel, "dsp": used.dsp, "lut": used.lut, "ff": used.ff}

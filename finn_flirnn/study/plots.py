@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Pareto plots: the error against what a model costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from finn_flirnn.study.tables import COSTS, QUANTISED, SIZES, Row
+from finn_flirnn.study.workload import Column, Kind
+
+MARKERS = {Kind.CHECKPOINT: "*", Kind.PTQ: "o", Kind.QAT: "s"}
+NAMES = {Kind.CHECKPOINT: "shipped", Kind.PTQ: "PTQ", Kind.QAT: "QAT"}
+
+
+def front(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points than which none is better in both coordinates (lower is better), by the first.
+
+    >>> front([(3, 1), (1, 3), (2, 2), (3, 2), (2, 4)])
+    [(1, 3), (2, 2), (3, 1)]
+    """
+    kept: list[tuple[float, float]] = []
+    for point in sorted(points):
+        if not kept or point[1] < kept[-1][1]:
+            kept.append(point)
+    return kept
+
+
+def pareto(rows: list[Row], error: Column, folder: Path, name: str) -> list[Path]:
+    """Write one plot for each cost in which the quantised rows differ; returns the files."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    drawn = [row for row in rows if row.unit.kind in QUANTISED and error.key in row.result.metrics]
+    files = []
+    for cost in COSTS:
+        with_cost = [row for row in drawn if cost in row.result.sizes]
+        if len({row.result.sizes[cost] for row in with_cost}) < 2:
+            continue
+        figure = Figure(figsize=(7.0, 4.2), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.add_subplot()
+        points = {id(row): (row.result.sizes[cost], row.result.metrics[error.key]) for row in with_cost}
+        for kind, marker in MARKERS.items():
+            chosen = [row for row in with_cost if row.unit.kind is kind]
+            if chosen:
+                x, y = zip(*(points[id(row)] for row in chosen), strict=True)
+                axes.scatter(x, y, marker=marker, s=40, label=NAMES[kind])
+        for row in with_cost:
+            axes.annotate("/".join(row.bits), points[id(row)], (4, 3), textcoords="offset points", fontsize=6)
+        x, y = zip(*front(list(points.values())), strict=True)
+        axes.step(x, y, where="post", color="0.6", linewidth=1, zorder=0)
+        axes.set(xlabel=f"{SIZES[cost]} a pixel" if cost == "cycles" else SIZES[cost], ylabel=error.title)
+        axes.set_yscale("log")
+        axes.legend(frameon=False)
+        path = folder / f"{name}_{cost}.png"
+        figure.savefig(path, dpi=130)
+        files.append(path)
+    return files

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a study asks of the models that it compares: the protocol ``Workload``.
+
+Any recurrent model can be studied: write a class with these members, and name it in the grid file as
+"package.module:ClassName". ``study.fli`` (decays) and ``study.digits`` (rows of images) are the two that come
+with the project.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+SHIPPED = {"fli": "finn_flirnn.study.fli:Decays", "digits": "finn_flirnn.study.digits:Digits"}
+
+
+class Kind(StrEnum):
+    """What a unit of work does."""
+
+    FLOAT = "float"
+    """Train without quantisers."""
+    QAT = "qat"
+    """Train with quantisers, from the weights of a float unit."""
+    PTQ = "ptq"
+    """Quantise a float unit's model without training."""
+    CHECKPOINT = "checkpoint"
+    """Take a model that is there already."""
+    REFERENCE = "reference"
+    """Judge a method that is no model of the study."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit of work: everything that decides its result.
+
+    choices: JSON values. start: whose weights to begin with, or to quantise. teacher: who teaches.
+    """
+
+    kind: Kind
+    label: str = field(compare=False)
+    choices: dict[str, Any]
+    start: Unit | None = None
+    teacher: Unit | None = None
+
+    def key(self, workload: str, version: int) -> str:
+        """Hash of all that decides the result: equal for equal work."""
+        parents = [unit and unit.key(workload, version) for unit in (self.start, self.teacher)]
+        content = [workload, version, self.kind, self.choices, parents]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:20]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A figure of the table: its key in ``Result.metrics``, its heading, digits after the point."""
+
+    key: str
+    title: str
+    digits: int = 4
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came out of a unit.
+
+    metrics: by ``Column.key``. sizes: "parameters", "mac" and whatever else a Pareto plot shall show. groups:
+    metrics of parts of the test data, by name. note: what a reader must know of this row.
+    """
+
+    metrics: dict[str, float]
+    sizes: dict[str, float] = field(default_factory=dict)
+    groups: dict[str, dict[str, float]] = field(default_factory=dict)
+    note: str = ""
+
+
+@runtime_checkable
+class Workload(Protocol):
+    """A task with the models that a study tries on it.
+
+    version: raise it when results of equal choices would differ; cached ones are then not used again.
+    columns: of the table; the first is the error of the Pareto plots (lower is better).
+    """
+
+    version: int
+    columns: tuple[Column, ...]
+
+    def run(self, unit: Unit, folder: Path, start: Path | None, teacher: Path | None) -> Result:
+        """Do a unit of work, leave its model (if any) in ``folder``, and judge it.
+
+        start, teacher: folders of these units. A folder in which a killed attempt left something is given
+        again; going on from there is the workload's affair. Raises ValueError for choices that it has not.
+        """
+
+    def references(self, choices: dict[str, Any]) -> list[Unit]:
+        """Units of kind REFERENCE for the table, given the choices that all units share."""
+
+
+def load_workload(name: str) -> Workload:
+    """A workload by its short name or as "package.module:ClassName". Raises ValueError."""
+    module, _, attribute = SHIPPED.get(name, name).partition(":")
+    try:
+        workload = getattr(importlib.import_module(module), attribute)()
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f'workload must be {", ".join(SHIPPED)} or "package.module:ClassName", got {name!r} ({error})'
+        ) from error
+    if not isinstance(workload, Workload):
+        raise ValueError(f"{name} must have the members of study.workload.Workload; see its docstring")
+    return workload

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Studies on a dask cluster: kills, failures, the cache, and the whole command on a quick grid."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from distributed import LocalCluster
+
+from finn_flirnn.build.errors import BuildError
+from finn_flirnn.build.main import main
+from finn_flirnn.study.execution import read_result, run_units
+from finn_flirnn.study.workload import Kind, Unit
+from tests.fakes.study_workload import LOG, NAME
+
+
+def unit(bits: int, start: Unit | None = None) -> Unit:
+    return Unit(Kind.QAT, f"{bits} bits", {"weight_bits": bits}, start=start)
+
+
+def runs(folder: Path) -> int:
+    return len((folder / LOG).read_text().splitlines())
+
+
+def test_units_survive_a_killed_worker_and_are_done_once(tmp_path: Path) -> None:
+    first, killer = unit(2), unit(13)
+    units = [first, killer, unit(3, first), unit(4, killer)]
+    told: list[tuple[str, str]] = []
+
+    def report(done: Unit, what: str) -> None:
+        told.append((done.label, what))
+
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, memory_limit=0) as cluster:
+        address = cluster.scheduler_address
+        folders = list(run_units(NAME, units, tmp_path, report, address).values())
+        assert [runs(folder) for folder in folders] == [1, 2, 1, 1]
+        assert [read_result(folder)[1].metrics["error"] for folder in folders] == [2, 13, 5, 17]
+        assert sorted(told) == sorted((u.label, "done") for u in units)
+        told.clear()
+        run_units(NAME, [*units, unit(5)], tmp_path, report, address)
+        assert sorted(told) == sorted([*((u.label, "cached") for u in units), ("5 bits", "done")])
+        assert [runs(folder) for folder in folders] == [1, 2, 1, 1]
+
+        broken = unit(11)
+        with pytest.raises(BuildError, match="2 of 3 units failed.*\n.*eleven bits are too many"):
+            run_units(NAME, [broken, unit(6, broken), unit(7)], tmp_path, report, address)
+        assert ("7 bits", "done") in told
+
+
+def test_scheduler_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match="no dask scheduler answers at nothing://here"):
+        run_units(NAME, [unit(2)], tmp_path, lambda done, what: None, "nothing://here")
+
+
+def test_quick_study_ends_in_tables_and_plots(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["study", "--grid", "quick", "--output", str(tmp_path / "out"), "--workers", "1"]
+    assert main([*words, "--publish", str(tmp_path / "docs")]) == 0
+    rows = json.loads((tmp_path / "out" / "results.json").read_text())["rows"]
+    by_label = {(row["label"], row["choices"].get("weight_bits")): row for row in rows}
+    for label in ("QAT 4", "QAT 4, distilled (blend)", "PTQ 4, per row, bias corrected"):
+        row = by_label[label, 4]
+        assert row["sizes"]["mac"] == 135 * (12 + 48 + 48 + 12) and row["sizes"]["dsp"] > 0
+        assert row["metrics"]["rmse_full"] > 0 and row["groups"]
+    floor, prior = (by_label[label, None]["metrics"] for label in ("Bayes floor", "prior, no data"))
+    assert floor["rmse_full"] < prior["rmse_full"]
+    text = (tmp_path / "docs" / "study.md").read_text()
+    assert "their data" in text and "Bayes floor" in text and "4-bit weights, QAT" in text
+    assert list((tmp_path / "docs" / "images").glob("study_quick_*.png"))
+    capsys.readouterr()
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert said.count("cached") == len(rows) and "done  " not in said

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Grid files: every problem told at once, units in the right order, keys by content."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from finn_flirnn.build.errors import ConfigError, UsageError
+from finn_flirnn.study.grid import find_grid, grid_names, load_grid, units_of
+from finn_flirnn.study.workload import Kind, Unit, load_workload
+from tests.fakes.study_workload import NAME
+
+GRID = {
+    "name": "small",
+    "workload": NAME,
+    "hidden": [4, 8],
+    "training": {"steps": 3, "rate": 0.1},
+    "teacher": {"hidden": 16, "steps": 3, "rate": 0.1},
+    "qat": {"steps": 2, "rate": 0.1, "weight_bits": [8, 4], "losses": ["truth", "blend"]},
+    "ptq": {"weight_bits": [8], "bias_correction": [True]},
+    "checkpoints": ["shipped"],
+    "settings": {"colour": "blue"},
+}
+
+
+def written(folder: Path, tree: dict[str, Any]) -> Path:
+    path = folder / "grid.json"
+    path.write_text(json.dumps(tree))
+    return path
+
+
+def units(folder: Path, tree: dict[str, Any] = GRID) -> list[Unit]:
+    return units_of(*load_grid(written(folder, tree)))
+
+
+def test_grid_gives_every_combination_after_what_it_needs(tmp_path: Path) -> None:
+    found = units(tmp_path)
+    kinds = [unit.kind for unit in found]
+    # for each of two sizes a float model, two of PTQ, 2 x 2 of QAT
+    assert kinds.count(Kind.FLOAT) == 1 + 2 and kinds.count(Kind.PTQ) == 4 and kinds.count(Kind.QAT) == 8
+    assert kinds[0] is Kind.CHECKPOINT and kinds[-1] is Kind.REFERENCE
+    for place, unit in enumerate(found):
+        for parent in (unit.start, unit.teacher):
+            assert parent is None or parent in found[:place]
+    distilled = [unit for unit in found if unit.choices.get("loss") == "blend"]
+    assert len(distilled) == 4
+    assert all(unit.teacher is not None and unit.teacher.choices["hidden"] == 16 for unit in distilled)
+    assert all(unit.choices["colour"] == "blue" for unit in found)
+
+
+def test_key_follows_the_content_and_that_of_the_parents(tmp_path: Path) -> None:
+    found = units(tmp_path)
+    keys = [unit.key("w", 1) for unit in found]
+    assert len(set(keys)) == len(keys)
+    assert keys == [unit.key("w", 1) for unit in units(tmp_path)]
+    qat = next(unit for unit in found if unit.teacher is not None)
+    assert qat.start is not None
+    assert replace(qat, label="another").key("w", 1) == qat.key("w", 1)
+    longer = replace(qat.start, choices=qat.start.choices | {"steps": 4})
+    others = [replace(qat, start=longer), replace(qat, choices=qat.choices | {"rate": 0.2})]
+    assert len({qat.key("w", 1), qat.key("w", 2), qat.key("x", 1), *(u.key("w", 1) for u in others)}) == 5
+
+
+def test_all_problems_are_told_together(tmp_path: Path) -> None:
+    wrong = GRID | {
+        "hidden": [4, "many"],
+        "ptq": {"weight_bits": 8, "per_channel": [1]},
+        "qat": {"steps": 0, "rate": 0.1, "losses": ["truth", "guess"]},
+        "training": {"steps": 3},
+        "speed": 3,
+    }
+    with pytest.raises(ConfigError) as raised:
+        load_grid(written(tmp_path, wrong))
+    paths = {problem.path for problem in raised.value.problems}
+    assert paths == {
+        "hidden[1]",
+        "ptq.weight_bits",
+        "ptq.per_channel[0]",
+        "qat.steps",
+        "qat.losses[1]",
+        "training.rate",
+        "speed",
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"workload": "nothing:Here"}, 'workload: .*"package.module:ClassName", got .nothing:Here'),
+        ({"workload": "json:JSONDecoder"}, "must have the members of study.workload.Workload"),
+        ({"hidden": 32}, r"hidden: found 32; accepted: a list of whole numbers"),
+        ({"qat": None}, "qat: found null; accepted: an object"),
+    ],
+)
+def test_impossible_grids_are_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_grid(written(tmp_path, GRID | change))
+
+
+def test_distillation_without_a_teacher_is_refused(tmp_path: Path) -> None:
+    without = {key: value for key, value in GRID.items() if key != "teacher"}
+    with pytest.raises(ConfigError, match="teacher: missing, but qat.losses distils"):
+        load_grid(written(tmp_path, without))
+
+
+@pytest.mark.parametrize("name", grid_names())
+def test_grids_of_the_project_are_valid(name: str) -> None:
+    grid, workload = load_grid(find_grid(name))
+    assert grid.name == name
+    assert len(units_of(grid, workload)) > 3
+
+
+def test_unknown_grid_lists_the_known() -> None:
+    with pytest.raises(UsageError, match="choose from .*quick"):
+        find_grid("nowhere.json")
+
+
+def test_workload_of_decays_has_the_protocol() -> None:
+    assert [column.key for column in load_workload("fli").columns][0] == "rmse_full"

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Tables and plots of a study, from results made by hand."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from finn_flirnn.study.grid import Grid
+from finn_flirnn.study.plots import front, pareto
+from finn_flirnn.study.tables import Row, as_csv, as_json, document
+from finn_flirnn.study.workload import Column, Kind, Result, Unit
+
+COLUMNS = (Column("error", "Error", 2), Column("other", "Other", 1))
+GRID = Grid.from_dict({"name": "made", "training": {"steps": 1, "rate": 0.1}})
+
+
+def row(kind: Kind, bits: int, error: float, parameters: float) -> Row:
+    unit = Unit(kind, f"{kind} {bits}", {"weight_bits": bits, "state_bits": 8})
+    return Row(unit, Result({"error": error}, {"parameters": parameters}, {"few": {"error": 2 * error}}), 1.0)
+
+
+ROWS = [
+    row(Kind.QAT, 4, 0.3, 100),
+    row(Kind.QAT, 4, 0.2, 200),
+    row(Kind.PTQ, 8, 0.1, 1200),
+    Row(Unit(Kind.REFERENCE, "guess", {}), Result({"error": 0.9, "other": 1.0}, note="no data"), 0.0),
+]
+
+
+def test_document_says_the_best_first_and_then_every_row() -> None:
+    text = document(GRID, ROWS, COLUMNS, ["images/a.png"])
+    lines = text.splitlines()
+    best = [line for line in lines if line.startswith("- ") and "bit" in line]
+    assert best == [
+        "- 8-bit weights, PTQ: Error 0.10 (ptq 8, state 8 bit)",
+        "- 4-bit weights, QAT: Error 0.20 (qat 4, state 8 bit)",
+    ]
+    assert lines.index(best[0]) < lines.index("## All rows")
+    assert "| qat 4 | 4 | 8 | 0.30 |  | 100 |" in lines
+    assert "| ptq 8 | 8 | 8 | 0.10 |  | 1,200 |" in lines
+    assert "| guess |  |  | 0.90 | 1.0 |  |" in lines
+    assert "| qat 4 | 4 | 8 | 0.60 |" in lines
+    assert "- guess: no data." in lines and "![Pareto plot](images/a.png)" in lines
+
+
+def test_csv_and_json_hold_every_figure() -> None:
+    table = list(csv.DictReader(io.StringIO(as_csv(ROWS, COLUMNS))))
+    assert [float(line["error"]) for line in table] == [0.3, 0.2, 0.1, 0.9]
+    assert table[3]["parameters"] == "" and table[0]["weight_bits"] == "4"
+    assert as_json(GRID, ROWS)["rows"][2]["metrics"] == {"error": 0.1}
+
+
+def test_plots_are_drawn_of_costs_that_differ(tmp_path: Path) -> None:
+    files = pareto(ROWS, COLUMNS[0], tmp_path, "made")
+    assert [path.name for path in files] == ["made_parameters.png"]
+    assert files[0].read_bytes().startswith(b"\x89PNG")
+
+
+def test_front_holds_what_nothing_beats() -> None:
+    assert front([(1, 5), (2, 5), (2, 4), (3, 4.5), (4, 1)]) == [(1, 5), (2, 4), (4, 1)]
+    assert front([]) == []
