@@ -124,7 +124,7 @@ def row_fracs(product: Product, plan: PtqPlan, finest: int = MAX_WEIGHT_FRAC) ->
             tried = range(frac, min(frac + FINER_GRIDS, finest) + 1)
             frac = min(tried, key=lambda f: _product_error(weight, group, bits, f, moments))
         chosen[group] = frac
-    return np.minimum(chosen, chosen.min() + ROW_SPREAD)
+    return np.asarray(np.minimum(chosen, chosen.min() + ROW_SPREAD), dtype=np.int64)
 
 
 def products(model: Seq2SeqLite, x: Tensor) -> list[Product]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TypeVar, cast
 
 import numpy as np
@@ -272,7 +273,7 @@ def _hard_tanh(a: Tensor) -> Tensor:
     return a.clamp(-1.0, 1.0)
 
 
-SMOOTH = {
+SMOOTH: dict[Activation, Callable[[Tensor], Tensor]] = {
     Activation.SIGMOID: torch.sigmoid,
     Activation.HARD_SIGMOID: _hard_sigmoid,
     Activation.TANH: torch.tanh,

@@ -64,9 +64,8 @@ def posterior_means(decays: Decays, draws: int = DRAWS, seed: int = SEED) -> Pos
     # the truth of a draw does not depend on its counts, which are cheapest when few
     prior = simulate(replace(preset, peak_range=(1.0, 1.0)), draws, seed)
     irf = EmgIrf(preset.irf_position_ns, preset.irf_fwhm_range_ns[0], 0.0)
-    shapes = expected_shape(preset.grid, irf, prior.tau1_ns, prior.tau2_ns, prior.amplitude_fraction)
-    shapes /= shapes.max(axis=1, keepdims=True)
-    shapes = shapes.astype(np.float32)
+    response = expected_shape(preset.grid, irf, prior.tau1_ns, prior.tau2_ns, prior.amplitude_fraction)
+    shapes = (response / response.max(axis=1, keepdims=True)).astype(np.float32)
     sfd_of_draws = prior.sfd.reshape(draws, -1)
     sfd = np.empty((len(decays), sfd_of_draws.shape[1]), np.float32)
     tau_m, fraction, effective = np.empty((3, len(decays)))

@@ -65,7 +65,7 @@ class Digits:
 
     def run(self, unit: Unit, folder: Path, start: Path | None, teacher: Path | None) -> Result:
         """See ``Workload.run``; a killed unit begins anew, it takes seconds."""
-        choices = {"test": 500, "loss": "truth"} | unit.choices
+        choices: dict[str, Any] = {"test": 500, "loss": "truth"} | unit.choices
         _check(unit, choices)
         train, test = images(choices["seed"], choices["test"])
         if unit.kind is Kind.REFERENCE:
@@ -137,7 +137,7 @@ def _train(model: RowReader, train: Images, choices: dict[str, Any], teacher: Ro
             )
             loss = TEACHER_SHARE * apart + (1 - TEACHER_SHARE) * loss
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         schedule.step()

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import dask
 from distributed import Client, Future, LocalCluster, as_completed
 
 import finn_flirnn
@@ -24,6 +25,10 @@ from finn_flirnn.build.files import read_json_file, write_json
 from finn_flirnn.study.workload import Result, Unit, load_workload
 
 RESULT_FILE = "result.json"
+PATIENCE = "300s"
+"""Of connections: a machine that is busy with training answers late."""
+ANSWER = "30s"
+"""Of a scheduler that the user named."""
 PACKAGES = ("torch", "brevitas", "numpy")
 Report = Callable[[Unit, str], None]
 """Called with a unit and "cached", "done", or what went wrong."""
@@ -78,10 +83,11 @@ def run_units(
     failures: list[str] = []
     if wanted:
         with _client(scheduler, min(workers, len(wanted))) as client:
-            futures: dict[str, Future] = {}
+            futures: dict[str, Future[Any]] = {}
             for key, unit in wanted.items():
                 parents = [
-                    parent and parent.key(workload_name, revision) for parent in (unit.start, unit.teacher)
+                    None if parent is None else parent.key(workload_name, revision)
+                    for parent in (unit.start, unit.teacher)
                 ]
                 places = [None if parent is None else str(folders[parent]) for parent in parents]
                 waits = [futures[parent] for parent in parents if parent in futures]
@@ -89,7 +95,7 @@ def run_units(
                     run_unit, workload_name, unit, str(folders[key]), *places, *waits, key=key
                 )
             names = {future.key: key for key, future in futures.items()}
-            for future in as_completed(list(futures.values())):
+            for future in as_completed(list(futures.values())):  # type: ignore[no-untyped-call]
                 unit = by_key[names[future.key]]
                 if future.status == "finished":
                     report(unit, "done")
@@ -112,20 +118,28 @@ def read_result(folder: Path) -> tuple[dict[str, Any], Result]:
 
 @contextmanager
 def _client(scheduler: str | None, workers: int) -> Iterator[Client]:
-    if scheduler is not None:
+    with dask.config.set({"distributed.comm.timeouts": {"connect": PATIENCE, "tcp": PATIENCE}}):
+        cluster = None
+        if scheduler is None:
+            cluster = LocalCluster(  # type: ignore[no-untyped-call]
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                memory_limit=0,
+            )
         try:
-            client = Client(scheduler, timeout="20s")
-        except (OSError, ValueError, TimeoutError) as error:
+            where = {"address": scheduler, "timeout": ANSWER} if cluster is None else {"address": cluster}
+            client = Client(**where)  # type: ignore[no-untyped-call]
+        except (OSError, ValueError) as error:
             raise BuildError(
                 f"no dask scheduler answers at {scheduler} ({error}); check --scheduler"
             ) from error
-        with client:
+        try:
             yield client
-        return
-    with (
-        LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
+        finally:
+            # the results are on the disk by now, so a goodbye that takes too long is no failure
+            for closing in (client, cluster):
+                with suppress(TimeoutError):
+                    if closing is not None:
+                        closing.close()

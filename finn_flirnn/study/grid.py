@@ -70,8 +70,8 @@ class AfterTraining(DataClassDictMixin):
 class Grid(DataClassDictMixin):
     """A study. ``settings`` go to the workload as they are: data, sizes, seeds of its own."""
 
-    name: str = setting("a word", lambda v: v.isidentifier())
     training: Training
+    name: str = setting("a word", lambda v: v.isidentifier())
     workload: str = setting('"fli", "digits" or "package.module:ClassName"', bool, "fli")
     title: str = setting("some words", lambda v: True, "")
     seed: int = whole(0, 2**32 - 1, 1)

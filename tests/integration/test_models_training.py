@@ -13,7 +13,7 @@ import torch
 
 from finn_flirnn.export import export_qonnx, verify_qonnx
 from finn_flirnn.models.checkpoints import load_checkpoint, load_manifest, shipped_checkpoints
-from finn_flirnn.models.evaluation import evaluate, predict_float, predict_integer
+from finn_flirnn.models.evaluation import accuracy, evaluate, predict_float, predict_integer
 from finn_flirnn.models.losses import LossKind, LossPlan
 from finn_flirnn.models.train import add_arguments, run
 from finn_flirnn.models.training import STATE_FILE, Phase, Trainer, TrainingPlan
@@ -216,3 +216,11 @@ def test_four_bit_model_holds_no_wider_weights() -> None:
     weights = (network.encoder.weight_ih, network.encoder.weight_hh, network.decoder.weight_hh)
     for weight in (*weights, network.head.weight):
         assert weight is not None and np.abs(weight).max() <= 7
+
+
+def test_shipped_teacher_is_ahead_of_the_student() -> None:
+    decays = simulate(PAPER135, 3000, seed=77_003)
+    teacher = accuracy(predict_float(load_checkpoint("teachers/float64"), decays.counts), decays)
+    student = accuracy(predict_integer(load_checkpoint("seq2seqlite32_8bit"), decays.counts), decays)
+    for figure in ("rmse_full", "rmse_short", "rmse_long", "tau_m_mae_ns"):
+        assert teacher[figure] < student[figure]
