@@ -32,7 +32,9 @@ def test_units_survive_a_killed_worker_and_are_done_once(tmp_path: Path) -> None
     def report(done: Unit, what: str) -> None:
         told.append((done.label, what))
 
-    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, memory_limit=0) as cluster:
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", memory_limit=0
+    ) as cluster:
         address = cluster.scheduler_address
         folders = list(run_units(NAME, units, tmp_path, report, address).values())
         assert [runs(folder) for folder in folders] == [1, 2, 1, 1]
