@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Our own IP, as the step ip packages it, held to the RTL by the stand-in of tests/vendor."""
 
-import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-if "CI" not in os.environ:
-    pytest.importorskip("tkinter", reason="this Python has no Tcl; on Debian: apt install python3-tk")
+pytest.importorskip("tkinter", reason="this Python has no Tcl; on Debian and Ubuntu: apt install python3-tk")
 
 from finn_flirnn.build.boards import board
 from finn_flirnn.build.rtl_files import collect_sources

@@ -17,10 +17,7 @@ from unittest import mock
 
 import pytest
 
-if "CI" not in os.environ:
-    pytest.importorskip(
-        "tkinter", reason="this Python has no Tcl; on Debian and Ubuntu: apt install python3-tk"
-    )
+pytest.importorskip("tkinter", reason="this Python has no Tcl; on Debian and Ubuntu: apt install python3-tk")
 
 from finn_flirnn.build.finn_flow import VIVADO_STEPS, finn_period_ns, run_finn_flow
 from finn_flirnn.build.toolchain import prepare_finn
