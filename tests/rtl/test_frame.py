@@ -21,6 +21,7 @@ DECODER_LANES = 4
 
 
 @pytest.mark.campaign
+@pytest.mark.timeout(7200)  # 141 million cycles for the largest frame
 @pytest.mark.parametrize(("side", "decoded"), [(16, 64), (64, 400), (256, 1000)])
 def test_frame_of_the_shipped_network_equals_the_oracle(tmp_path: Path, side: int, decoded: int) -> None:
     pixels = side * side
