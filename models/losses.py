@@ -9,6 +9,10 @@ a the teacher's share:
     bounded    a L(s, y) [a sequence counts only where its L(s, y) > L(t, y)] + (1 - a) L(s, y)
     attentive  a w L(s, t) + (1 - a) L(s, y), for each sequence w = 1 - L(t, y) / max over the batch
 
+To each a lifetime term may be added, g (m(s) - m(y))^2, with m the mean of the first channel over its first
+value: the mean lifetime in lengths of the window. The errors of single gates say little of it, because only
+what they have in common counts.
+
 Sources: blend Hinton et al. 2015 and the published Seq2SeqLite; bounded Chen et al. 2017 (teacher-bounded
 regression); attentive Saputra et al. 2019 (attentive imitation).
 """
@@ -21,6 +25,9 @@ from enum import StrEnum
 
 import torch
 from torch import Tensor
+
+LEAST_FIRST_VALUE = 0.1
+"""Predictions that start lower are divided by this, so that a bad one does not blow up the gradient."""
 
 Loss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 """(prediction, truth, teacher's prediction or None), all (blocks, T, channels, lanes), to a scalar."""
@@ -42,16 +49,20 @@ class LossPlan:
     teacher_share: a of the module, 0 to 1; without effect for "truth".
     channel_weights: of full, short, long. The full channel counts most by default: it is the best known, and
     the mean lifetime is read off it. The published loss weighs all alike.
+    lifetime_weight: g of the module; 0 leaves the term out.
     """
 
     kind: LossKind = LossKind.TRUTH
     teacher_share: float = 0.6
     channel_weights: tuple[float, ...] = (4.0, 1.0, 1.0)
+    lifetime_weight: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", LossKind(self.kind))
         if not 0 <= self.teacher_share <= 1:
             raise ValueError(f"teacher_share must lie in 0 to 1, got {self.teacher_share}")
+        if self.lifetime_weight < 0:
+            raise ValueError(f"lifetime_weight must be at least 0, got {self.lifetime_weight}")
         if min(self.channel_weights, default=0.0) < 0 or not sum(self.channel_weights) > 0:
             raise ValueError(
                 f"channel_weights must be at least 0 and not all 0, got {self.channel_weights}; "
@@ -65,6 +76,13 @@ class LossPlan:
 
     def __call__(self, prediction: Tensor, truth: Tensor, teacher: Tensor | None) -> Tensor:
         """The loss of a batch; see ``Loss``. Raises ValueError if a teacher is needed and there is none."""
+        loss = self._of_decays(prediction, truth, teacher)
+        if self.lifetime_weight:
+            error = _relative_mean(prediction[:, :, 0]) - _relative_mean(truth[:, :, 0])
+            loss = loss + self.lifetime_weight * error.square().mean()
+        return loss
+
+    def _of_decays(self, prediction: Tensor, truth: Tensor, teacher: Tensor | None) -> Tensor:
         of_truth = self._errors(prediction, truth)
         if not self.needs_teacher:
             return of_truth.mean()
@@ -91,3 +109,8 @@ class LossPlan:
         weights = torch.tensor(self.channel_weights, dtype=first.dtype)
         squares = (first - second).square().mean(dim=1)
         return torch.einsum("bcl,c->bl", squares, weights / weights.sum())
+
+
+def _relative_mean(decays: Tensor) -> Tensor:
+    """Mean over the gates, relative to the first: (blocks, T, lanes) -> (blocks, lanes)."""
+    return decays.mean(dim=1) / decays[:, 0].clamp_min(LEAST_FIRST_VALUE)

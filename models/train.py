@@ -80,6 +80,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="W",
         help="weights of the full, short and long channels in the loss",
     )
+    parser.add_argument(
+        "--lifetime-weight",
+        type=float,
+        default=LossPlan.lifetime_weight,
+        metavar="G",
+        help="weight of the mean lifetime's error in the loss",
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--test-decays", type=int, default=20_000, metavar="N", help="fresh, at the end")
     parser.add_argument("--checkpoint-minutes", type=float, default=2.0, metavar="M")
@@ -113,7 +120,7 @@ def plan_of(given: argparse.Namespace) -> TrainingPlan:
         train_decays=given.decays,
         batch=given.batch,
         start=given.start,
-        loss=LossPlan(given.loss, given.teacher_share, tuple(given.channel_weights)),
+        loss=LossPlan(given.loss, given.teacher_share, tuple(given.channel_weights), given.lifetime_weight),
         teacher=given.teacher,
     )
 

@@ -45,6 +45,16 @@ def test_channels_count_by_their_weights() -> None:
     assert float(loss(prediction, torch.zeros(1, 1, 3, 1), None)) == pytest.approx((4 * 1 + 4 + 9) / 6)
 
 
+def test_lifetime_term_is_the_error_of_the_mean_over_the_first_value() -> None:
+    prediction = torch.tensor([2.0, 1.0, 0.0])[None, :, None, None].expand(1, 3, 3, 1)  # mean/first 1/2
+    truth = torch.tensor([1.0, 0.5, 0.0])[None, :, None, None].expand(1, 3, 3, 1)  # also 1/2
+    shorter = torch.tensor([1.0, 0.2, 0.0])[None, :, None, None].expand(1, 3, 3, 1)  # 0.4
+    with_term, without = LossPlan(lifetime_weight=3.0), LossPlan()
+    assert float(with_term(prediction, truth, None)) == pytest.approx(float(without(prediction, truth, None)))
+    added = float(with_term(shorter, truth, None)) - float(without(shorter, truth, None))
+    assert added == pytest.approx(3.0 * 0.1**2)
+
+
 @pytest.mark.parametrize("kind", [kind for kind in LossKind if kind is not LossKind.TRUTH])
 def test_perfect_teacher_of_a_perfect_student_leaves_no_loss(kind: LossKind) -> None:
     loss = LossPlan(kind)(TRUTH, TRUTH, TRUTH)
@@ -69,6 +79,7 @@ def test_missing_teacher_is_named() -> None:
     [
         ({"kind": "other"}, "'other' is not a valid LossKind"),
         ({"teacher_share": 1.1}, "teacher_share must lie in 0 to 1, got 1.1"),
+        ({"lifetime_weight": -1.0}, "lifetime_weight must be at least 0, got -1.0"),
         ({"channel_weights": ()}, "not all 0"),
         ({"channel_weights": (0.0, 0.0, 0.0)}, "not all 0"),
         ({"channel_weights": (1.0, -1.0, 1.0)}, "at least 0"),
