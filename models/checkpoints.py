@@ -8,7 +8,6 @@ The manifest's "model" holds the arguments of ``Seq2SeqLite``; "formats", "train
 from __future__ import annotations
 
 import json
-import os
 import platform
 import tempfile
 import zipfile
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 
 import finn_flirnn
+from finn_flirnn.common.files import write_atomically
 from finn_flirnn.models.seq2seq_lite import Seq2SeqLite
 from finn_flirnn.numerics import Format
 
@@ -127,17 +127,3 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         **{name: version(name) for name in packages},
     }
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under its final name only when it is complete."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as scratch:
-        try:
-            scratch.write(content)
-            scratch.flush()
-            os.fsync(scratch.fileno())
-            os.chmod(scratch.name, 0o644)
-            os.replace(scratch.name, path)
-        except BaseException:
-            os.unlink(scratch.name)
-            raise

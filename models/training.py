@@ -21,7 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from finn_flirnn.models.checkpoints import load_checkpoint, load_manifest, save_checkpoint, write_atomically
+from finn_flirnn.common.files import write_atomically
+from finn_flirnn.models.checkpoints import load_checkpoint, load_manifest, save_checkpoint
 from finn_flirnn.models.evaluation import accuracy, predict_float, predict_integer, predict_unquantised
 from finn_flirnn.models.fused import fused_forward, lanes, to_blocks
 from finn_flirnn.models.losses import Loss, LossPlan

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from finn_flirnn.build.errors import BuildError
-from finn_flirnn.build.files import read_json_file
 from finn_flirnn.build.toolchain import Toolchain
+from finn_flirnn.common.errors import BuildError
+from finn_flirnn.common.files import read_json_file
 from finn_flirnn.synth.vivado_report import parse_hierarchy, parse_timing, parse_utilisation, tool_version
 
 BOARD_FILES = {

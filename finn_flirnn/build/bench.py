@@ -19,8 +19,6 @@ from finn_flirnn.build.bench_table import render_bench
 from finn_flirnn.build.command import build_into
 from finn_flirnn.build.config import BuildConfig, find_config, load_config
 from finn_flirnn.build.decays import judged_decays, simulated_pixels
-from finn_flirnn.build.errors import BuildError
-from finn_flirnn.build.files import write_json, write_text
 from finn_flirnn.build.hardware_check import network_trial, run_trial
 from finn_flirnn.build.manifest import commit_of_source
 from finn_flirnn.build.network_file import FILE_NAME, load_network
@@ -29,6 +27,8 @@ from finn_flirnn.build.rtl_files import load_module
 from finn_flirnn.build.sources import model_source, sizes_of
 from finn_flirnn.build.steps import STEPS
 from finn_flirnn.build.toolchain import find_tools
+from finn_flirnn.common.errors import BuildError
+from finn_flirnn.common.files import write_atomically, write_json
 from finn_flirnn.numerics import Seq2SeqNetwork
 from finn_flirnn.sim import build_model
 
@@ -51,7 +51,7 @@ def bench(names: Sequence[str], output: Path, pixels: int) -> None:
         rows.append(_measure(config, output.resolve() / config.name))
         results = {"commit": commit_of_source(), "rows": [row.to_dict() for row in rows]}
         write_json(output / "bench.json", results)
-        write_text(output / "bench.md", render_bench(results) + "\n")
+        write_atomically(output / "bench.md", render_bench(results) + "\n")
     progress.say(f"{len(rows)} configurations: {output / 'bench.md'}")
     missed = [f"{row.name}: {'; '.join(row.missed)}" for row in rows if row.missed]
     if missed:

@@ -9,7 +9,7 @@ from typing import Any
 
 from finn_flirnn.build.boards import RESOURCES
 from finn_flirnn.build.config import BuildConfig
-from finn_flirnn.build.files import read_json_file
+from finn_flirnn.common.files import read_json_file
 from finn_flirnn.numerics import Seq2SeqNetwork
 
 FRAME_PIXELS = 500 * 500

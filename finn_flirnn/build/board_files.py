@@ -7,12 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from finn_flirnn.build.deploy import build_identifier
-from finn_flirnn.build.errors import BuildError
-from finn_flirnn.build.files import read_json_file, write_json
 from finn_flirnn.build.rtl_files import collect_sources, load_module
 from finn_flirnn.codegen.link import LinkSettings, emit_link_system
 from finn_flirnn.codegen.types import RtlModule
 from finn_flirnn.codegen.ulx3s import TOP, emit_ulx3s
+from finn_flirnn.common.errors import BuildError
+from finn_flirnn.common.files import read_json_file, write_json
 from finn_flirnn.driver.frames import Identity
 from finn_flirnn.driver.packing import Stream
 from finn_flirnn.numerics import Seq2SeqNetwork

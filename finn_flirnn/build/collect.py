@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from finn_flirnn.build.files import read_json_file, write_json
+from finn_flirnn.common.files import read_json_file, write_json
 
 PARTS = "report/parts"
 VERIFIED = ("verified_software", "verified_rtl", "verified_driver")

@@ -15,14 +15,15 @@ from finn_flirnn.build.automatic_folding import folding_for
 from finn_flirnn.build.collect import collect_synthesis, collect_verification
 from finn_flirnn.build.config import BuildConfig, Flow, config_names, find_config, load_config
 from finn_flirnn.build.context import BuildContext
-from finn_flirnn.build.errors import BuildError, UsageError
-from finn_flirnn.build.files import hash_of_code, sha256_of
+from finn_flirnn.build.files import hash_of_code
 from finn_flirnn.build.manifest import Manifest, commit_of_source, recorded_steps
 from finn_flirnn.build.pipeline import Step, check_until, forget, locked, run_steps
 from finn_flirnn.build.progress import Progress
 from finn_flirnn.build.sources import ModelInput, model_source, sizes_of
 from finn_flirnn.build.steps import STEPS
 from finn_flirnn.build.toolchain import Toolchain, find_tools
+from finn_flirnn.common.errors import BuildError, UsageError
+from finn_flirnn.common.files import sha256_of
 
 PACKAGES = (
     "finn-plus",

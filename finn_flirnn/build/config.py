@@ -13,14 +13,14 @@ from typing import Any
 from mashumaro.mixins.dict import DataClassDictMixin
 
 from finn_flirnn.build.boards import BOARDS, Board
-from finn_flirnn.build.errors import BuildError, ConfigError, Problem, UsageError
-from finn_flirnn.build.files import sha256_of_value
 from finn_flirnn.build.folding_request import FoldingChooser, FoldingRequest, request_problems, take_request
-from finn_flirnn.build.schema import UNKNOWN, one_of, problems_of, read_json, setting, whole
 from finn_flirnn.build.stream_lanes import lanes_problems, take_lanes
 from finn_flirnn.codegen.link import LinkSettings
 from finn_flirnn.codegen.types import DenseFolding, GruFolding, RamStyle, divisors
 from finn_flirnn.codegen.ulx3s import pll_for
+from finn_flirnn.common.errors import BuildError, ConfigError, Problem, UsageError
+from finn_flirnn.common.files import sha256_of_value
+from finn_flirnn.common.schema import UNKNOWN, one_of, problems_of, read_json, setting, whole
 from finn_flirnn.driver.order import GATES, GROUPS, ORDERS, StreamOrder
 from finn_flirnn.physics.presets import PRESETS
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from finn_flirnn.build.config import BuildConfig
-from finn_flirnn.build.files import read_json_file, write_json
 from finn_flirnn.build.manifest import Manifest
 from finn_flirnn.build.network_file import FILE_NAME as NETWORK_FILE
 from finn_flirnn.build.network_file import load_network
 from finn_flirnn.build.progress import Progress
 from finn_flirnn.build.sources import ModelInput
+from finn_flirnn.common.files import read_json_file, write_json
 from finn_flirnn.numerics import Seq2SeqNetwork
 
 MODEL_FILE = "model/model.onnx"

@@ -19,8 +19,9 @@ import numpy.typing as npt
 
 import finn_flirnn
 from finn_flirnn.build.archive import files_below, write_archive, write_wheel
-from finn_flirnn.build.files import hashes_below, sha256_of, sha256_of_value
+from finn_flirnn.build.files import hashes_below
 from finn_flirnn.codegen.types import RtlModule, StreamPort
+from finn_flirnn.common.files import sha256_of, sha256_of_value
 from finn_flirnn.driver.metadata import FILE_NAME, SCHEMA, AcceleratorMetadata, Condition, SerialLink
 from finn_flirnn.driver.order import GROUPS
 from finn_flirnn.driver.packing import Stream, smallest_integer

@@ -9,9 +9,9 @@ from pathlib import Path
 from finn_flirnn.build.amd import missing_for_board
 from finn_flirnn.build.boards import BOARDS
 from finn_flirnn.build.command import tool_versions
-from finn_flirnn.build.errors import BuildError
 from finn_flirnn.build.progress import Progress
 from finn_flirnn.build.toolchain import TESTED_RELEASES, Toolchain, find_tools
+from finn_flirnn.common.errors import BuildError
 
 WIDTH = 22
 LICENCE_HINT = (

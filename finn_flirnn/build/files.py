@@ -1,54 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Files that are either whole or absent: atomic writing, hashing, moving a finished tree into place."""
+"""Trees of files: their hashes, moving a finished one into place, and what to say of a full disk."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+
+from finn_flirnn.common.files import sha256_of
 
 CODE_SUFFIXES = (".py", ".sv", ".j2", ".cpp", ".tcl")
 NEARLY_FULL_BYTES = 16 << 20
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file under a temporary name, then rename it. Raises OSError; the old file then stays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a value as JSON, atomically. NaN and infinities are refused (ValueError)."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
-
-
-def read_json_file(path: Path) -> Any:
-    """Read JSON. Raises OSError or ValueError."""
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def sha256_of(path: Path) -> str:
-    """Hash of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sha256_of_value(value: Any) -> str:
-    """Hash of a value that JSON can hold, independent of the order of keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def hashes_below(folder: Path) -> dict[str, str]:

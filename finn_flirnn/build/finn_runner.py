@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from finn_flirnn.build.errors import BuildError
+from finn_flirnn.common.errors import BuildError
 
 FinnStep = Callable[[Any, Any], Any]
 

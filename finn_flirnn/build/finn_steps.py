@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from finn_flirnn.build.files import read_json_file, write_json
 from finn_flirnn.codegen import Multiplier
+from finn_flirnn.common.files import read_json_file, write_json
 from finn_flirnn.driver.order import GATES, GROUPS, PIXELS
 
 EDGE_FIFO_DEPTH = 32

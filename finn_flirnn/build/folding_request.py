@@ -11,9 +11,9 @@ from typing import Any
 from mashumaro.mixins.dict import DataClassDictMixin
 
 from finn_flirnn.build.boards import RESOURCES, Board
-from finn_flirnn.build.errors import Problem
-from finn_flirnn.build.schema import problems_of, setting, whole
 from finn_flirnn.codegen import Resources
+from finn_flirnn.common.errors import Problem
+from finn_flirnn.common.schema import problems_of, setting, whole
 
 UNLIMITED = (1 << 31) - 1
 WAYS = ("folding", "target_pixels_per_s", "max_resources")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from finn_flirnn.build.collect import PARTS
 from finn_flirnn.build.context import BuildContext
-from finn_flirnn.build.files import read_json_file
 from finn_flirnn.build.pipeline import STAGING
 from finn_flirnn.build.toolchain import prepare_finn
 from finn_flirnn.codegen import GruFolding
+from finn_flirnn.common.files import read_json_file
 from finn_flirnn.numerics import GruLayer
 
 if TYPE_CHECKING:  # these import FINN, which prepare_finn must come before

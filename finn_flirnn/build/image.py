@@ -13,8 +13,8 @@ import numpy.typing as npt
 import tifffile
 
 from finn_flirnn.build.config import BuildConfig
-from finn_flirnn.build.errors import MismatchError, UsageError
-from finn_flirnn.build.files import publish, read_json_file, write_json
+from finn_flirnn.build.errors import MismatchError
+from finn_flirnn.build.files import publish
 from finn_flirnn.build.hardware_check import first_difference, network_trial, run_trial
 from finn_flirnn.build.image_figure import lifetime_map
 from finn_flirnn.build.manifest import FILE_NAME as MANIFEST
@@ -23,6 +23,8 @@ from finn_flirnn.build.network_file import load_network
 from finn_flirnn.build.pipeline import STAGING
 from finn_flirnn.build.progress import Progress
 from finn_flirnn.build.rtl_files import load_module
+from finn_flirnn.common.errors import UsageError
+from finn_flirnn.common.files import read_json_file, write_json
 from finn_flirnn.numerics import Codes, Reals, Seq2SeqNetwork
 from finn_flirnn.physics.fit import fit_decays
 from finn_flirnn.physics.image import PreparedImage, prepare_image

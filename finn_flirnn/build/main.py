@@ -16,8 +16,9 @@ from pathlib import Path
 from types import FrameType
 
 import finn_flirnn
-from finn_flirnn.build.errors import EXIT_FAILED, EXIT_INTERRUPTED, BuildError
+from finn_flirnn.build.errors import EXIT_INTERRUPTED
 from finn_flirnn.build.files import explain
+from finn_flirnn.common.errors import EXIT_FAILED, BuildError
 
 log = logging.getLogger(__name__)
 Command = Callable[[argparse.Namespace], None]

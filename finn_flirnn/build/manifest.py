@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import finn_flirnn
-from finn_flirnn.build.errors import UsageError
-from finn_flirnn.build.files import read_json_file, write_json
+from finn_flirnn.common.errors import UsageError
+from finn_flirnn.common.files import read_json_file, write_json
 
 Status = Literal["done", "skipped", "failed"]
 FILE_NAME = "manifest.json"

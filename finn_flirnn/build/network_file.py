@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from finn_flirnn.build.errors import BuildError
+from finn_flirnn.common.errors import BuildError
 from finn_flirnn.numerics import DenseLayer, Format, GruFormats, GruLayer, Reset, Seq2SeqNetwork
 
 FILE_NAME = "network.npz"

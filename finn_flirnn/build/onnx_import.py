@@ -9,8 +9,8 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError
 
-from finn_flirnn.build.errors import BuildError
 from finn_flirnn.build.toolchain import prepare_finn
+from finn_flirnn.common.errors import BuildError
 from finn_flirnn.numerics import Seq2SeqNetwork
 
 EXPECTED = ["GRU", "GRU", "DenseHead"]

@@ -18,10 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from finn_flirnn.build.errors import BuildError, MismatchError, StepSkipped, UsageError
-from finn_flirnn.build.files import explain, publish, remove, sha256_of, sha256_of_value
+from finn_flirnn.build.errors import MismatchError, StepSkipped
+from finn_flirnn.build.files import explain, publish, remove
 from finn_flirnn.build.manifest import FILE_NAME, Manifest, StepRecord, recorded_steps
 from finn_flirnn.build.progress import Progress
+from finn_flirnn.common.errors import BuildError, UsageError
+from finn_flirnn.common.files import sha256_of, sha256_of_value
 
 log = logging.getLogger(__name__)
 STAGING = ".staging"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from finn_flirnn.build.bench_table import render_bench
-from finn_flirnn.build.files import read_json_file
+from finn_flirnn.common.files import read_json_file
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "docs" / "results"

@@ -7,9 +7,9 @@ import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from finn_flirnn.build.errors import BuildError
-from finn_flirnn.build.files import read_json_file, write_json, write_text
 from finn_flirnn.codegen.types import RtlModule, StreamPort
+from finn_flirnn.common.errors import BuildError
+from finn_flirnn.common.files import read_json_file, write_atomically, write_json
 from finn_flirnn.numerics import Format
 
 FILE_NAME = "module.json"
@@ -32,7 +32,7 @@ def collect_sources(module: RtlModule, folder: Path) -> RtlModule:
     if len(set(names)) != len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         raise BuildError(f"source files must have different names, but {', '.join(twice)} occur twice")
-    write_text(folder / FILE_LIST, "".join(f"{path.name}\n" for path in moved.sources))
+    write_atomically(folder / FILE_LIST, "".join(f"{path.name}\n" for path in moved.sources))
     save_module(moved)
     return moved
 

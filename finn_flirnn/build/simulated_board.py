@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from finn_flirnn.build.deploy import build_identifier
-from finn_flirnn.build.errors import BuildError
 from finn_flirnn.build.rtl_files import load_module
 from finn_flirnn.codegen.types import RtlModule, StreamPort
+from finn_flirnn.common.errors import BuildError
 from finn_flirnn.driver.packing import Stream
 from finn_flirnn.sim import DeadlockError, build_model, simulate
 

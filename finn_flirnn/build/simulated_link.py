@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from finn_flirnn.build.board_files import load_board
-from finn_flirnn.build.errors import BuildError
 from finn_flirnn.codegen.link import LinkSettings
 from finn_flirnn.codegen.types import RtlModule
 from finn_flirnn.codegen.ulx3s import ulx3s_bench
+from finn_flirnn.common.errors import BuildError
 from finn_flirnn.sim import build_model
 from finn_flirnn.sim.session import Session
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finn_flirnn.build.config import BuildConfig, ModelSizes
-from finn_flirnn.build.files import sha256_of, sha256_of_value
+from finn_flirnn.common.files import sha256_of, sha256_of_value
 from finn_flirnn.numerics import Codes, Reals, Seq2SeqNetwork
 from finn_flirnn.physics.presets import Preset
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from finn_flirnn.build.errors import Problem
-from finn_flirnn.build.schema import UNKNOWN, problems_of, whole
 from finn_flirnn.codegen.types import divisors
+from finn_flirnn.common.errors import Problem
+from finn_flirnn.common.schema import UNKNOWN, problems_of, whole
 from finn_flirnn.driver.order import GATES
 
 KEY = "decoder_lanes"

@@ -6,8 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from finn_flirnn.codegen.template import render, write_atomically
+from finn_flirnn.codegen.template import render
 from finn_flirnn.codegen.types import RtlModule, StreamPort
+from finn_flirnn.common.files import write_atomically
 from finn_flirnn.numerics import Format
 from finn_flirnn.rtl import link_sources
 

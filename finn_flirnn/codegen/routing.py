@@ -9,9 +9,10 @@ from pathlib import Path
 from finn_flirnn.codegen.estimate import clog2, fifo_resources
 from finn_flirnn.codegen.multiplier import Multiplier
 from finn_flirnn.codegen.resources import Resources
-from finn_flirnn.codegen.template import render, write_atomically
+from finn_flirnn.codegen.template import render
 from finn_flirnn.codegen.types import RtlModule, StreamPort
 from finn_flirnn.codegen.wrapper import stream_ports
+from finn_flirnn.common.files import write_atomically
 from finn_flirnn.rtl import library_sources
 
 _WRAPPER = """// SPDX-License-Identifier: BSD-3-Clause

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from math import gcd
 from pathlib import Path
 
-from finn_flirnn.codegen.template import render, write_atomically
+from finn_flirnn.codegen.template import render
 from finn_flirnn.codegen.types import RtlModule, StreamPort
 from finn_flirnn.codegen.wrapper import stream_ports
+from finn_flirnn.common.files import write_atomically
 
 _TOP = """// SPDX-License-Identifier: BSD-3-Clause
 // Generated: $description

@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-import os
 import string
-import tempfile
-from pathlib import Path
 
 
 def render(template: str, **values: object) -> str:
@@ -19,18 +16,3 @@ def render(template: str, **values: object) -> str:
             f"not used {sorted(set(values) - wanted)}"
         )
     return parsed.substitute(values)
-
-
-def write_atomically(path: Path, text: str) -> Path:
-    """Write a text file under its final name only when it is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return path

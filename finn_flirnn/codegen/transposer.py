@@ -10,9 +10,10 @@ from pathlib import Path
 from finn_flirnn.codegen.estimate import clog2, fifo_resources, memory_resources
 from finn_flirnn.codegen.multiplier import Multiplier
 from finn_flirnn.codegen.resources import Resources
-from finn_flirnn.codegen.template import render, write_atomically
+from finn_flirnn.codegen.template import render
 from finn_flirnn.codegen.types import RtlModule, StreamPort, check_divides
 from finn_flirnn.codegen.wrapper import stream_ports
+from finn_flirnn.common.files import write_atomically
 from finn_flirnn.numerics import Format
 from finn_flirnn.rtl import library_sources
 

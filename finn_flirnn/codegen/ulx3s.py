@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finn_flirnn.codegen.link import LinkSettings, emit_bench
-from finn_flirnn.codegen.template import render, write_atomically
+from finn_flirnn.codegen.template import render
 from finn_flirnn.codegen.types import RtlModule
+from finn_flirnn.common.files import write_atomically
 
 INPUT_MHZ = 25.0
 PFD_MHZ = (10.0, 400.0)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from finn_flirnn.codegen.multiplier import Multiplier
 from finn_flirnn.codegen.rom import BankedRom, Rom
-from finn_flirnn.codegen.template import render, write_atomically
+from finn_flirnn.codegen.template import render
 from finn_flirnn.codegen.types import RtlModule, StreamPort
+from finn_flirnn.common.files import write_atomically
 from finn_flirnn.rtl import library_sources
 
 _WRAPPER = """// SPDX-License-Identifier: BSD-3-Clause

@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from finn_flirnn.codegen import RtlModule, StreamPort
-from finn_flirnn.codegen.template import render, write_atomically
+from finn_flirnn.codegen.template import render
+from finn_flirnn.common.files import write_atomically
 
 _SHIM = """// SPDX-License-Identifier: BSD-3-Clause
 // Generated: $inner for a Vivado block design, which takes no SystemVerilog module by reference.

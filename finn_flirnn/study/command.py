@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from finn_flirnn.build.files import write_json, write_text
+from finn_flirnn.common.files import write_atomically, write_json
 from finn_flirnn.study.execution import read_result, run_units
 from finn_flirnn.study.grid import find_grid, grid_names, load_grid, units_of
 from finn_flirnn.study.plots import pareto
@@ -70,14 +70,14 @@ def run(given: argparse.Namespace) -> None:
         facts, result = read_result(folders[unit.key(grid.workload, workload.version)])
         rows.append(Row(unit, result, facts["seconds"]))
     write_json(output / "results.json", as_json(grid, rows))
-    write_text(output / "results.csv", as_csv(rows, workload.columns))
+    write_atomically(output / "results.csv", as_csv(rows, workload.columns))
     for folder in (output, given.publish):
         if folder is not None:
             images = folder / IMAGES
             images.mkdir(parents=True, exist_ok=True)
             plots = pareto(rows, workload.columns[0], images, f"study_{grid.name}")
             links = [f"{IMAGES}/{plot.name}" for plot in plots]
-            write_text(folder / DOCUMENT, document(grid, rows, workload.columns, links))
+            write_atomically(folder / DOCUMENT, document(grid, rows, workload.columns, links))
     console.print(f"wrote {output / DOCUMENT}", soft_wrap=True)
 
 

@@ -20,8 +20,8 @@ import dask
 from distributed import Client, Future, LocalCluster, as_completed
 
 import finn_flirnn
-from finn_flirnn.build.errors import BuildError
-from finn_flirnn.build.files import read_json_file, write_json
+from finn_flirnn.common.errors import BuildError
+from finn_flirnn.common.files import read_json_file, write_json
 from finn_flirnn.study.workload import Result, Unit, load_workload
 
 RESULT_FILE = "result.json"

@@ -10,8 +10,8 @@ from typing import Any
 
 from mashumaro.mixins.dict import DataClassDictMixin
 
-from finn_flirnn.build.errors import ConfigError, Problem, UsageError
-from finn_flirnn.build.schema import problems_of, read_json, setting, whole
+from finn_flirnn.common.errors import ConfigError, Problem, UsageError
+from finn_flirnn.common.schema import problems_of, read_json, setting, whole
 from finn_flirnn.study.workload import Kind, Unit, Workload, load_workload
 
 GRIDS = Path(__file__).with_name("grids")

@@ -6,7 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from finn_flirnn.codegen import RtlModule
-from finn_flirnn.codegen.template import render, write_atomically
+from finn_flirnn.codegen.template import render
+from finn_flirnn.common.files import write_atomically
 from finn_flirnn.synth.cells import Family
 from finn_flirnn.synth.place import Ecp5Part, PlacementReport, place_and_route
 from finn_flirnn.synth.report import synthesise

@@ -18,10 +18,10 @@ import tifffile
 
 from finn_flirnn.build import image
 from finn_flirnn.build.config import config_names
-from finn_flirnn.build.errors import EXIT_USAGE
 from finn_flirnn.build.main import main
 from finn_flirnn.build.network_file import load_network
 from finn_flirnn.build.rtl_files import load_module
+from finn_flirnn.common.errors import EXIT_USAGE
 from finn_flirnn.physics.decays import simulate
 from finn_flirnn.physics.instruments import FlimImage
 from finn_flirnn.physics.presets import PAPER135

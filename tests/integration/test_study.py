@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from distributed import LocalCluster
 
-from finn_flirnn.build.errors import BuildError
 from finn_flirnn.build.main import main
+from finn_flirnn.common.errors import BuildError
 from finn_flirnn.study.execution import read_result, run_units
 from finn_flirnn.study.workload import Kind, Unit
 from tests.fakes.study_workload import LOG, NAME

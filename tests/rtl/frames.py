@@ -17,7 +17,7 @@ from finn_flirnn.codegen import (
     emit_gru,
     stitch,
 )
-from finn_flirnn.codegen.template import write_atomically
+from finn_flirnn.common.files import write_atomically
 from finn_flirnn.numerics import Seq2SeqNetwork
 
 _TAP = """// SPDX-License-Identifier: BSD-3-Clause

@@ -13,8 +13,8 @@ import pytest
 
 from finn_flirnn.build.amd import ZynqOutputs, first_errors, keep_logs
 from finn_flirnn.build.collect import PARTS, collect_synthesis
-from finn_flirnn.build.errors import BuildError
 from finn_flirnn.build.steps.bitfile import keep_zynq
+from finn_flirnn.common.errors import BuildError
 
 SAMPLES = Path(__file__).parents[1] / "vendor" / "samples"
 

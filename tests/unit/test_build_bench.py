@@ -12,8 +12,8 @@ import pytest
 from finn_flirnn.build.bench_row import BUDGETS, bench_row
 from finn_flirnn.build.bench_table import HEAD, PUBLISHED, render_bench
 from finn_flirnn.build.config import BuildConfig, config_names, find_config, load_config
-from finn_flirnn.build.errors import EXIT_USAGE
 from finn_flirnn.build.main import main
+from finn_flirnn.common.errors import EXIT_USAGE
 from finn_flirnn.models.checkpoints import load_checkpoint
 
 RTLSIM = {

@@ -12,7 +12,7 @@ import pytest
 
 from finn_flirnn.build.boards import BOARDS, board
 from finn_flirnn.build.config import CONFIG_FOLDER, Flow, ModelSizes, config_names, find_config, load_config
-from finn_flirnn.build.errors import ConfigError, UsageError
+from finn_flirnn.common.errors import ConfigError, UsageError
 
 GOOD: dict[str, Any] = {
     "name": "small",

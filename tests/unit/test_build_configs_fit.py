@@ -9,9 +9,9 @@ import pytest
 from finn_flirnn.build.boards import MULTIPLIERS, RESOURCES
 from finn_flirnn.build.config import config_names, find_config, load_config
 from finn_flirnn.build.folding_request import take_request
-from finn_flirnn.build.schema import read_json
 from finn_flirnn.build.sources import network_of
 from finn_flirnn.codegen.estimate import estimate_dense, estimate_gru
+from finn_flirnn.common.schema import read_json
 
 SHELL_SHARE = 0.25
 """What is left of a board's LUTs for DMAs, interconnect and the streams between the layers."""

@@ -10,10 +10,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from finn_flirnn.build.errors import BuildError
 from finn_flirnn.build.network_file import load_network, save_network
 from finn_flirnn.build.rtl_files import FILE_LIST, collect_sources, load_module
 from finn_flirnn.codegen import RtlModule, StreamPort
+from finn_flirnn.common.errors import BuildError
 from finn_flirnn.numerics import Format, Reset
 
 

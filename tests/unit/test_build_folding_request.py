@@ -11,8 +11,8 @@ import pytest
 
 from finn_flirnn.build.automatic_folding import folding_for
 from finn_flirnn.build.config import BuildConfig, find_config, load_config
-from finn_flirnn.build.errors import ConfigError
 from finn_flirnn.build.sources import sizes_of
+from finn_flirnn.common.errors import ConfigError
 
 
 def load(tmp_path: Path, more: dict[str, Any], *without: str) -> BuildConfig:

@@ -12,10 +12,11 @@ import pytest
 
 from finn_flirnn.build import command
 from finn_flirnn.build.config import find_config
-from finn_flirnn.build.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
+from finn_flirnn.build.errors import EXIT_INTERRUPTED
 from finn_flirnn.build.main import main
 from finn_flirnn.build.steps import STEPS
 from finn_flirnn.build.toolchain import Toolchain
+from finn_flirnn.common.errors import EXIT_FAILED, EXIT_USAGE
 
 HERE = Path("/usr/bin/true")
 COMPLETE = Toolchain(cxx=HERE, make=HERE)

@@ -21,10 +21,11 @@ import pytest
 from rich.console import Console
 
 from finn_flirnn.build import files
-from finn_flirnn.build.errors import BuildError, StepSkipped, UsageError
+from finn_flirnn.build.errors import StepSkipped
 from finn_flirnn.build.manifest import Manifest, recorded_steps
 from finn_flirnn.build.pipeline import STAGING, Step, forget, locked, run_steps
 from finn_flirnn.build.progress import Progress
+from finn_flirnn.common.errors import BuildError, UsageError
 
 
 @dataclass

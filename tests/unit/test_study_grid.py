@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from finn_flirnn.build.errors import ConfigError, UsageError
+from finn_flirnn.common.errors import ConfigError, UsageError
 from finn_flirnn.study.grid import find_grid, grid_names, load_grid, units_of
 from finn_flirnn.study.workload import Kind, Unit, load_workload
 from tests.fakes.study_workload import NAME

@@ -10,12 +10,13 @@ from finn_flirnn.build.board_files import CONFIGURATION
 from finn_flirnn.build.collect import PARTS
 from finn_flirnn.build.config import Flow
 from finn_flirnn.build.context import BuildContext
-from finn_flirnn.build.errors import BuildError, StepSkipped
-from finn_flirnn.build.files import write_json
+from finn_flirnn.build.errors import StepSkipped
 from finn_flirnn.build.finn_runner import FinnFlowError
 from finn_flirnn.build.pipeline import STAGING
 from finn_flirnn.build.steps.convert import run_flow
 from finn_flirnn.build.toolchain import find_tools
+from finn_flirnn.common.errors import BuildError
+from finn_flirnn.common.files import write_json
 from finn_flirnn.synth import pack_bitstream
 
 FAILED_LOGS = "vivado_logs.zip"

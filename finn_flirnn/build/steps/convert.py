@@ -10,11 +10,11 @@ from pathlib import Path
 from finn_flirnn.build.boards import MULTIPLIERS
 from finn_flirnn.build.collect import PARTS
 from finn_flirnn.build.context import BuildContext
-from finn_flirnn.build.files import write_json
 from finn_flirnn.build.finn_flow import run_finn_flow
 from finn_flirnn.build.finn_result import FinnFlowResult
 from finn_flirnn.build.pipeline import STAGING
 from finn_flirnn.build.portable_onnx import copy_portable
+from finn_flirnn.common.files import write_json
 
 
 def run(context: BuildContext) -> None:

@@ -12,11 +12,11 @@ from finn_flirnn.build.context import BuildContext
 from finn_flirnn.build.decays import judged_decays
 from finn_flirnn.build.deploy import DeploymentSpec, assemble_deployment
 from finn_flirnn.build.errors import MismatchError
-from finn_flirnn.build.files import write_json
 from finn_flirnn.build.hardware import emit_hardware
 from finn_flirnn.build.pipeline import STAGING
 from finn_flirnn.build.rtl_files import load_module
 from finn_flirnn.build.simulated_board import SimulatedBoard
+from finn_flirnn.common.files import write_json
 from finn_flirnn.driver.accelerator import Accelerator
 from finn_flirnn.driver.frames import OVERHEAD
 from finn_flirnn.driver.metadata import AcceleratorMetadata, SerialLink

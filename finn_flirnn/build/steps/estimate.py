@@ -9,7 +9,7 @@ from typing import Any
 from finn_flirnn.build.boards import RESOURCES
 from finn_flirnn.build.collect import PARTS
 from finn_flirnn.build.context import BuildContext
-from finn_flirnn.build.files import read_json_file
+from finn_flirnn.common.files import read_json_file
 from finn_flirnn.driver.order import GATES
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from finn_flirnn.build.context import BuildContext
 from finn_flirnn.build.errors import StepSkipped
-from finn_flirnn.build.files import write_text
 from finn_flirnn.build.rtl_files import load_module
 from finn_flirnn.build.templates import render
+from finn_flirnn.common.files import write_atomically
 
 
 def run(context: BuildContext) -> None:
@@ -27,4 +27,4 @@ def run(context: BuildContext) -> None:
         streams=[port.name for port in (*module.inputs, *module.outputs)],
         clock_hz=round(config.clock_mhz * 1e6),
     )
-    write_text(context.make("ip/package_ip.tcl"), text)
+    write_atomically(context.make("ip/package_ip.tcl"), text)

@@ -13,8 +13,8 @@ from finn_flirnn.build.boards import RESOURCES
 from finn_flirnn.build.collect import PARTS
 from finn_flirnn.build.context import BuildContext
 from finn_flirnn.build.figures import decay_figure, lifetime_figure, share_figure
-from finn_flirnn.build.files import read_json_file, write_text
 from finn_flirnn.build.templates import render
+from finn_flirnn.common.files import read_json_file, write_atomically
 
 Report = dict[str, Any]
 
@@ -40,7 +40,7 @@ def run(context: BuildContext) -> None:
         rtl_note=_rtl_note(given["accuracy"]),
         figures={name: _inline(svg) for name, svg in _figures(context, given).items()},
     )
-    write_text(context.make("report/index.html"), page)
+    write_atomically(context.make("report/index.html"), page)
 
 
 def _describe(context: BuildContext) -> str:

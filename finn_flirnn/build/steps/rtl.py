@@ -7,9 +7,9 @@ from dataclasses import asdict
 
 from finn_flirnn.build.collect import PARTS
 from finn_flirnn.build.context import BuildContext
-from finn_flirnn.build.files import write_json
 from finn_flirnn.build.hardware import emit_hardware
 from finn_flirnn.build.rtl_files import collect_sources
+from finn_flirnn.common.files import write_json
 
 
 def run(context: BuildContext) -> None:

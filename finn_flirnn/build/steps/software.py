@@ -13,8 +13,8 @@ from finn_flirnn.build.collect import PARTS, stage
 from finn_flirnn.build.context import BuildContext
 from finn_flirnn.build.decays import verification_decays
 from finn_flirnn.build.errors import MismatchError
-from finn_flirnn.build.files import write_json
 from finn_flirnn.build.sources import SOURCE_FILE, CheckpointSource
+from finn_flirnn.common.files import write_json
 from finn_flirnn.export import QonnxExecutor, random_inputs
 from finn_flirnn.numerics import Codes, Reals
 

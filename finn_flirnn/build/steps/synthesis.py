@@ -10,11 +10,11 @@ from typing import Any
 from finn_flirnn.build.board_files import CONFIGURATION, CONSTRAINTS, NETLIST, emit_board
 from finn_flirnn.build.collect import PARTS
 from finn_flirnn.build.context import BuildContext
-from finn_flirnn.build.files import write_json
 from finn_flirnn.build.pipeline import STAGING
 from finn_flirnn.build.rtl_files import load_module
 from finn_flirnn.codegen import RtlModule
 from finn_flirnn.codegen.ulx3s import INPUT_MHZ
+from finn_flirnn.common.files import write_json
 from finn_flirnn.synth import PlacementReport, place_and_route, synthesise
 
 

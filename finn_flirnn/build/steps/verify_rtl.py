@@ -14,12 +14,12 @@ from finn_flirnn.build.collect import PARTS, stage
 from finn_flirnn.build.context import BuildContext
 from finn_flirnn.build.decays import corner_codes, judged_decays, simulated_pixels
 from finn_flirnn.build.errors import MismatchError
-from finn_flirnn.build.files import write_json
 from finn_flirnn.build.hardware import emit_hardware, mac_efficiency
 from finn_flirnn.build.hardware_check import Trial, first_difference, layer_trial, network_trial, run_trial
 from finn_flirnn.build.pipeline import STAGING
 from finn_flirnn.build.rtl_files import load_module
 from finn_flirnn.codegen import RtlModule
+from finn_flirnn.common.files import write_json
 from finn_flirnn.numerics import Codes
 from finn_flirnn.sim import build_model
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from finn_flirnn.build.errors import ConfigError, Problem
+from finn_flirnn.common.errors import ConfigError, Problem
 
 UNKNOWN = "unknown key"
 
