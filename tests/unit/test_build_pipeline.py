@@ -233,20 +233,6 @@ def replace_free(usage: Any, free: int) -> Any:
     return usage._replace(free=free)
 
 
-def test_a_write_that_fails_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "kept.json"
-    files.write_json(path, 1)
-
-    def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, "full")
-
-    monkeypatch.setattr(files.os, "fsync", full)
-    with pytest.raises(OSError, match="full"):
-        files.write_json(path, 2)
-    assert path.read_text() == "1\n"
-    assert list(tmp_path.iterdir()) == [path]
-
-
 def test_a_folder_that_is_being_built_is_refused(tmp_path: Path) -> None:
     with locked(tmp_path), pytest.raises(UsageError, match="being built"), locked(tmp_path):
         pass
