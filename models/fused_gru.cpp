@@ -21,7 +21,7 @@
 namespace {
 
 constexpr int W = 16;                 // floats in a vector
-constexpr int V = 4;                  // vectors in a row of LANES
+constexpr int V = 2;                  // vectors in a row of LANES; few, so that a step stays in the near caches
 constexpr int LANES = W * V;
 constexpr int TIME_BLOCK = 8;         // steps whose weight gradients are summed in registers
 typedef float vec __attribute__((vector_size(W * 4)));
@@ -112,7 +112,7 @@ inline void some_rows(const float* w, int ld, int n, const vec* x, vec* y) {
 
 void add_product(const float* w, int ld, int rows, int n, const vec* x, vec* y) {
     int r = 0;
-    for (; r + 4 <= rows; r += 4) some_rows<4>(w + r * ld, ld, n, x, y + r * V);
+    for (; r + 8 <= rows; r += 8) some_rows<8>(w + r * ld, ld, n, x, y + r * V);
     for (; r < rows; ++r) some_rows<1>(w + r * ld, ld, n, x, y + r * V);
 }
 

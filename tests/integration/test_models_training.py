@@ -86,7 +86,7 @@ def test_loss_can_be_exchanged(tmp_path: Path) -> None:
         return (prediction - truth).abs().mean()
 
     Trainer(replace(PLAN, phases=(Phase("float", False, 2, 1e-3),)), tmp_path, loss=loss).run()
-    assert shapes == [((1, 135, 3, 64), (1, 135, 3, 64))] * 2
+    assert shapes == [((2, 135, 3, 32), (2, 135, 3, 32))] * 2
 
 
 def test_diverging_training_stops_with_the_remedy(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_impossible_plans_are_refused(change: dict[str, object], message: str) -
 
 
 def test_batch_that_leaves_a_block_unfilled_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="batch=65 must be a multiple of 64"):
+    with pytest.raises(ValueError, match="batch=65 must be a multiple of 32"):
         Trainer(replace(PLAN, batch=65), tmp_path)
 
 

@@ -74,11 +74,11 @@ def test_kernel_equals_the_brevitas_model_in_training_mode(
 def test_kernel_gives_the_initial_state_its_gradient() -> None:
     torch.manual_seed(5)
     layer = QuantGRU(0, 5, initial_state=True).train()
-    plain = torch.rand(64, 5, requires_grad=True)
+    plain = torch.rand(fused.lanes(), 5, requires_grad=True)
     blocked = plain.detach().T[None].clone().requires_grad_()
-    weights = torch.randn(64, 6, 5)
+    weights = torch.randn(fused.lanes(), 6, 5)
     (layer(h0=plain, steps=6) * weights).sum().backward()
-    (fused.from_blocks(fused.fused_gru(layer, None, blocked, 6, 1), 64) * weights).sum().backward()
+    (fused.from_blocks(fused.fused_gru(layer, None, blocked, 6, 1), fused.lanes()) * weights).sum().backward()
     assert plain.grad is not None and blocked.grad is not None
     torch.testing.assert_close(blocked.grad[0].T, plain.grad, rtol=0, atol=1e-5)
 
@@ -91,11 +91,12 @@ def test_padding_sequences_have_no_effect_on_gradients() -> None:
     assert_close_gradients(padded, gradients(model, model(x), weights))
 
 
-@pytest.mark.parametrize("batch", [1, 63, 64, 65, 130])
+@pytest.mark.parametrize("batch", [1, 31, 32, 33, 130])
 def test_blocks_give_back_what_was_put_in(batch: int) -> None:
     x = torch.rand(batch, 3, 2)
     blocks = fused.to_blocks(x)
-    assert blocks.shape == (-(-batch // 64), 3, 2, 64)
+    width = fused.lanes()
+    assert blocks.shape == (-(-batch // width), 3, 2, width)
     assert torch.equal(fused.from_blocks(blocks, batch), x)
 
 
@@ -104,14 +105,15 @@ def test_blocks_give_back_what_was_put_in(batch: int) -> None:
 def test_kernel_gives_the_input_its_gradient(reset: str, inputs: int) -> None:
     torch.manual_seed(9)
     layer = QuantGRU(inputs, 5, reset=reset, quantised=False).train()
-    plain = torch.rand(64, 9, inputs, requires_grad=True)
+    plain = torch.rand(fused.lanes(), 9, inputs, requires_grad=True)
     blocked = fused.to_blocks(plain.detach()).requires_grad_()
-    weights = torch.randn(64, 9, 5)
+    weights = torch.randn(fused.lanes(), 9, 5)
     expected = gradients(layer, layer(plain), weights)
-    found = gradients(layer, fused.from_blocks(fused.fused_gru(layer, blocked, None, 9, 1), 64), weights)
+    output = fused.from_blocks(fused.fused_gru(layer, blocked, None, 9, 1), fused.lanes())
+    found = gradients(layer, output, weights)
     assert_close_gradients(found, expected)
     assert plain.grad is not None and blocked.grad is not None
-    torch.testing.assert_close(fused.from_blocks(blocked.grad, 64), plain.grad, rtol=0, atol=1e-5)
+    torch.testing.assert_close(fused.from_blocks(blocked.grad, fused.lanes()), plain.grad, rtol=0, atol=1e-5)
 
 
 def test_kernel_is_compiled_once_into_its_cache(tmp_path: Path) -> None:
