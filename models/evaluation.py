@@ -16,6 +16,7 @@ from finn_flirnn.models.fused import KernelUnavailable, from_blocks, fused_forwa
 from finn_flirnn.models.seq2seq_lite import Seq2SeqLite
 from finn_flirnn.numerics import Reals
 from finn_flirnn.physics.decays import CHANNELS, Decays, simulate
+from finn_flirnn.physics.irf_split import IrfSplit
 from finn_flirnn.physics.lifetimes import lifetimes_from_sfd
 from finn_flirnn.physics.metrics import lifetime_errors, mean_r2, rmse
 from finn_flirnn.physics.preprocess import normalise
@@ -71,7 +72,7 @@ def accuracy(predicted: Reals, decays: Decays) -> dict[str, float]:
 
 def evaluate(model: Seq2SeqLite, preset: str, pixels: int, seed: int) -> dict[str, dict[str, float]]:
     """Accuracy of the integer model and of the float model on its weights: {"integer": ..., "float": ...}."""
-    decays = simulate(preset_by_name(preset), pixels, seed)
+    decays = simulate(preset_by_name(preset), pixels, seed, split=IrfSplit.TEST)
     return {
         "integer": accuracy(predict_integer(model, decays.counts), decays),
         "float": accuracy(predict_float(model, decays.counts), decays),

@@ -28,6 +28,7 @@ from finn_flirnn.models.fused import fused_forward, lanes, to_blocks
 from finn_flirnn.models.losses import Loss, LossPlan
 from finn_flirnn.models.seq2seq_lite import Seq2SeqLite
 from finn_flirnn.physics.decays import Decays, simulate
+from finn_flirnn.physics.irf_split import IrfSplit
 from finn_flirnn.physics.preprocess import normalise
 from finn_flirnn.physics.presets import preset_by_name
 
@@ -62,6 +63,7 @@ class TrainingPlan:
     train_decays, validation_decays: simulated once from the seed. batch: sequences a step.
     validate_every: steps between validations; the weights of the best one in the last phase are kept.
     start: a checkpoint (name or path) whose weights to begin with, or None for random ones.
+    disjoint_irfs: keep IRFs of validation and test out of the training (``physics.irf_split``).
     loss: what is minimised. teacher: a checkpoint whose float model teaches, if the loss wants a teacher.
     """
 
@@ -77,6 +79,7 @@ class TrainingPlan:
     start: str | None = None
     loss: LossPlan = LossPlan()
     teacher: str | None = None
+    disjoint_irfs: bool = True
 
     def __post_init__(self) -> None:
         if not self.phases or any(phase.steps < 1 for phase in self.phases):
@@ -96,6 +99,15 @@ class TrainingPlan:
     def facts(self) -> dict[str, Any]:
         """Everything, as JSON gives it back."""
         return cast("dict[str, Any]", json.loads(json.dumps(asdict(self))))
+
+    def simulate(self, pixels: int, stream: int, split: IrfSplit) -> Decays:
+        """Decays of the plan's preset; stream: part of the seed."""
+        return simulate(
+            preset_by_name(self.preset),
+            pixels,
+            (self.seed, stream),
+            split=split if self.disjoint_irfs else None,
+        )
 
 
 @dataclass
@@ -120,7 +132,7 @@ class TrainingData:
     @classmethod
     def simulate(cls, plan: TrainingPlan) -> TrainingData:
         """The training set of a plan."""
-        decays = simulate(preset_by_name(plan.preset), plan.train_decays, (plan.seed, 0))
+        decays = plan.simulate(plan.train_decays, 0, IrfSplit.TRAIN)
         x, sfd = torch.from_numpy(normalise(decays.counts)[:, :, None]), torch.from_numpy(decays.sfd)
         if plan.teacher is None:
             return cls(x, sfd)
@@ -185,9 +197,7 @@ class Trainer:
         """Train to the end; returns the metrics of the kept model."""
         self.folder.mkdir(parents=True, exist_ok=True)
         data = TrainingData.simulate(self.plan)
-        validation = simulate(
-            preset_by_name(self.plan.preset), self.plan.validation_decays, (self.plan.seed, 1)
-        )
+        validation = self.plan.simulate(self.plan.validation_decays, 1, IrfSplit.VALIDATION)
         started = time.monotonic() - self.elapsed
         saved = time.monotonic()
         while self.phase_index < len(self.plan.phases):

@@ -14,7 +14,7 @@ The expected counts are the exact gate integrals of ``finn_flirnn.physics.respon
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ import numpy.typing as npt
 from finn_flirnn.numerics.fixed_point import Reals
 from finn_flirnn.physics.gates import GateGrid
 from finn_flirnn.physics.irf import EmgIrf, Irf, IrfHistogram, MeasuredIrf
+from finn_flirnn.physics.irf_split import IrfSplit
 from finn_flirnn.physics.presets import Preset
 from finn_flirnn.physics.response import gate_response
 
@@ -29,6 +30,7 @@ Floats = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.uint16] | Floats
 
 CHANNELS = ("full", "short", "long")
+MOST_REDRAWS = 1000
 CHUNK = 1024  # pixels whose intermediate arrays stay in the cache
 
 
@@ -101,6 +103,27 @@ class _Prior:
             irf_shift_ns=rng.uniform(-1.0, 1.0, pixels) * preset.irf_shift_gates * preset.gate_step_ns,
         )
 
+    def within(
+        self, split: IrfSplit, preset: Preset, measured_fwhm_ns: float | None, rng: np.random.Generator
+    ) -> _Prior:
+        """The same with the IRFs that do not belong to ``split`` drawn anew until they do."""
+        fwhm, stretch, shift = self.irf_fwhm_ns.copy(), self.irf_stretch.copy(), self.irf_shift_ns.copy()
+        for _ in range(MOST_REDRAWS):
+            width = fwhm if measured_fwhm_ns is None else stretch * measured_fwhm_ns
+            wrong = np.flatnonzero(~split.holds(width, shift))
+            if not wrong.size:
+                return replace(self, irf_fwhm_ns=fwhm, irf_stretch=stretch, irf_shift_ns=shift)
+            again = self.draw(preset, wrong.size, rng)
+            fwhm[wrong], stretch[wrong], shift[wrong] = (
+                again.irf_fwhm_ns,
+                again.irf_stretch,
+                again.irf_shift_ns,
+            )
+        raise ValueError(
+            f"the IRFs of {preset.name} hardly vary, so none of them belong to {split.name.lower()}; widen "
+            "irf_fwhm_range_ns or irf_shift_gates, or leave the split out"
+        )
+
 
 def sample_decays(times_ns: Reals, tau1_ns: Reals, tau2_ns: Reals, amplitude_fraction: Reals) -> Floats:
     """The sample's own decay: (pixels, times, 3) float32, channels full, short, long; full is 1 at t = 0.
@@ -123,7 +146,11 @@ def expected_shape(
 
 
 def simulate(
-    preset: Preset, pixels: int, seed: int | Sequence[int], irf: IrfHistogram | None = None
+    preset: Preset,
+    pixels: int,
+    seed: int | Sequence[int],
+    irf: IrfHistogram | None = None,
+    split: IrfSplit | None = None,
 ) -> Decays:
     """Draw ``pixels`` decays from the prior of a preset; the same arguments give the same decays.
 
@@ -131,6 +158,8 @@ def simulate(
         seeds (run, part): a decay with its truth takes about 2 kB. Change single
         quantities with ``dataclasses.replace(preset, ...)``.
     irf: a measured IRF in place of the preset's Gaussian; shifted and stretched by the same jitter.
+    split: only IRFs that belong there, see ``physics.irf_split``; None for all. Raises ValueError if the
+        preset's IRFs vary too little to have some.
 
     The noise-free peak is scaled to a uniform draw from ``peak_range``, the background added, and
     Poisson noise drawn once. Medians of the prior, the baseline without any data, are
@@ -140,6 +169,8 @@ def simulate(
         raise ValueError(f"pixels must be at least 1, got {pixels}")
     rng = np.random.default_rng(seed)
     prior = _Prior.draw(preset, pixels, rng)
+    if split is not None:
+        prior = prior.within(split, preset, None if irf is None else irf.fwhm_ns, rng)
     grid = preset.grid
     noisy_camera = preset.read_noise_counts > 0
     shape_of_all = (pixels, grid.count)

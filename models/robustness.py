@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Where models break: checkpoints and the classical fit on decays of other conditions than the training's.
+
+    python -m finn_flirnn.models.robustness seq2seqlite32_8bit seq2seqlite32_4bit --pixels 100000
+
+Seeds and IRFs are those that no training meets (``physics.irf_split``). The fit knows each pixel's IRF and
+the laser period, the changed ones too; the models know what they were trained for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from finn_flirnn.models.checkpoints import load_checkpoint
+from finn_flirnn.models.evaluation import predict_integer
+from finn_flirnn.physics.fresh_test import Method, by_condition, fit_method, fresh_errors
+from finn_flirnn.physics.presets import PRESETS, preset_by_name
+
+FIGURES = ("rmse_full", "rmse_short", "rmse_long", "r2_full", "tau_m_mae_ns", "fraction_mae")
+FIT_SHARE = 10
+"""The fit is slower, and gets one decay for so many of a model's."""
+
+
+def table(name: str, method: Method, preset: str, pixels: int, shifted: int, seed: int) -> list[str]:
+    """Lines of figures: of ``pixels`` decays, by peak counts, and of ``shifted`` under each condition."""
+    conditions = preset_by_name(preset)
+    started = time.monotonic()
+    errors = fresh_errors(method, conditions, pixels, (seed, 0))
+    seconds = time.monotonic() - started
+    lines = [f"{name}: {pixels:,} fresh decays in {seconds:.0f} s, {shifted:,} under each condition"]
+    rows = {"all": errors.figures()}
+    rows |= {f"peak {counts}": figures for counts, figures in errors.by_peak().items()}
+    rows |= by_condition(method, conditions, shifted, seed + 1)
+    lines.append(f"{'':20s} " + " ".join(f"{figure:>13s}" for figure in FIGURES))
+    for group, figures in rows.items():
+        lines.append(f"{group:20s} " + " ".join(f"{figures.get(f, float('nan')):13.5f}" for f in FIGURES))
+    return lines
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="accuracy of checkpoints and the fit, also where they break")
+    parser.add_argument("checkpoints", nargs="+", help="names in models/checkpoints, or FILE.npz")
+    parser.add_argument("--preset", choices=tuple(PRESETS), default="paper135")
+    parser.add_argument("--pixels", type=int, default=100_000)
+    parser.add_argument("--shifted", type=int, default=20_000, help="decays of each condition")
+    parser.add_argument("--seed", type=int, default=20_262)
+    given = parser.parse_args()
+    methods: dict[str, Method] = {}
+    try:
+        for name in given.checkpoints:
+            model = load_checkpoint(name)
+            methods[name] = lambda decays, model=model: (predict_integer(model, decays.counts), None)
+        for name, method in methods.items():
+            counts = given.pixels, given.shifted
+            print("\n".join(table(name, method, given.preset, *counts, given.seed)), flush=True)
+        few = max(1, given.pixels // FIT_SHARE), max(1, given.shifted // FIT_SHARE)
+        print("\n".join(table("maximum-likelihood fit", fit_method, given.preset, *few, given.seed)))
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()
