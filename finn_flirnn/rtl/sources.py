@@ -32,6 +32,9 @@ LEVELS: tuple[tuple[str, ...], ...] = (
 LINK = ("crc32", "uart_receive", "uart_transmit", "link_buffer", "link_receive", "link_transmit", "link")
 """The host link of a board without a processor; ``link`` also uses the library's stream modules."""
 
+REGISTERS = ("control_registers",)
+"""The registers of a board with a processor."""
+
 
 def library_sources(variant: str = VARIANTS[0]) -> tuple[Path, ...]:
     """Paths of all library sources in order of compilation, with one variant of ``dsp_mac``.
@@ -52,3 +55,8 @@ def primitive_models() -> tuple[Path, ...]:
 def link_sources() -> tuple[Path, ...]:
     """Paths of the host link's sources, to be compiled after the library's."""
     return tuple(HERE / f"{name}.sv" for name in LINK)
+
+
+def register_sources() -> tuple[Path, ...]:
+    """Paths of the control registers' sources, to be compiled after the library's."""
+    return tuple(HERE / f"{name}.sv" for name in REGISTERS)
