@@ -113,8 +113,7 @@ def describe_formats(model: Seq2SeqLite) -> dict[str, dict[str, dict[str, int | 
         return {name: asdict(fmt) for name, fmt in formats.items() if fmt is not None}
 
     return {
-        "encoder": named(vars(network.encoder.formats)),
-        "decoder": named(vars(network.decoder.formats)),
+        **{name: named(vars(layer.formats)) for name, layer in network.recurrent.items()},
         "head": named({"weight": network.head.weight_format, "output": network.head.output_format}),
     }
 

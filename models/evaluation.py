@@ -39,18 +39,21 @@ def predict_float(model: Seq2SeqLite, counts: npt.NDArray[np.generic]) -> Reals:
 
 
 def predict_unquantised(model: Seq2SeqLite, x: torch.Tensor) -> torch.Tensor:
-    """The float model on inputs that are normalised already: (pixels, T, I) -> (pixels, T, O) float32."""
-    y = torch.empty(*x.shape[:2], model.head.weight.shape[0])
+    """The float model on inputs that are normalised already: (pixels, T, I) -> (pixels, T, O) float32.
+
+    Without decoder (pixels, O).
+    """
+    y = []
     before, training = model.quantised, model.training
     model.quantised = False
     try:
         with torch.no_grad():
-            for i in range(0, len(x), CHUNK):
-                y[i : i + CHUNK] = _forward(model, x[i : i + CHUNK])
+            for i in range(0, max(len(x), 1), CHUNK):
+                y.append(_forward(model, x[i : i + CHUNK]))
     finally:
         model.quantised = before
         model.train(training)
-    return y
+    return torch.cat(y)
 
 
 def _forward(model: Seq2SeqLite, x: torch.Tensor) -> torch.Tensor:

@@ -206,10 +206,16 @@ def fused_gru(layer: QuantGRU, x: Tensor | None, h0: Tensor | None, steps: int, 
 
 
 def fused_forward(model: Seq2SeqLite, x: Tensor) -> Tensor:
-    """``model.train()(x)`` on blocks: (blocks, T, I, lanes) -> (blocks, T, O, lanes)."""
+    """``model.train()(x)`` on blocks: (blocks, T, I, lanes) -> (blocks, T, O, lanes).
+
+    Without decoder (blocks, O, lanes).
+    """
     blocks = x.shape[0]
-    state = fused_gru(model.encoder, x, None, model.steps, blocks)
-    states = fused_gru(model.decoder, None, state, model.steps, blocks)
+
+    def run(layer: QuantGRU, value: Tensor | None, first: Tensor | None) -> Tensor:
+        return fused_gru(layer, value, first, model.steps, blocks)
+
+    states = model.head_states(x, run)
     weight, bias = model.head.quantised_parameters()
     y = weight @ states + bias.to(states.dtype)[:, None]
     return model.head.output_quant(y) if model.quantised else y

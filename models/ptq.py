@@ -139,41 +139,43 @@ def products(model: Seq2SeqLite, x: Tensor) -> list[Product]:
 
 
 def _products(model: Seq2SeqLite, x: Tensor) -> list[Product]:
-    blocks = to_blocks(x)
-    encoder, decoder = model.encoder, model.decoder
-    encoder.sequence = True
-    try:
-        encoded = fused_gru(encoder, blocks, None, model.steps, len(blocks))
-    finally:
-        encoder.sequence = False
-    last = encoded[:, -1].clone()
-    decoded = fused_gru(decoder, None, last, model.steps, len(blocks))
-    to_encoder = torch.cat([torch.zeros_like(encoded[:, :1]), encoded[:, :-1]], dim=1)
-    to_decoder = torch.cat([last[:, None], decoded[:, :-1]], dim=1)
-    inputs, states, decoded_states, head_states = (
-        value.movedim(-1, 1).flatten(0, 1)[: len(x)].flatten(0, 1)
-        for value in (blocks, to_encoder, to_decoder, decoded)
-    )
+    names = {layer: name for name, layer in model.recurrent.items()}
     weights = {name: value.astype(np.float64) for name, value in model.float_weights().items()}
+    found: list[Product] = []
 
-    def whole(name: str, bias: str, values: Tensor) -> Product:
-        return Product(name, weights[name], bias, ((slice(None), _array(values)),))
+    def rows(value: Tensor) -> Tensor:
+        """(blocks, ..., F, lanes) -> (samples, F), without what fills up the last block."""
+        return value.movedim(-1, 1).flatten(0, 1)[: len(x)].flatten(0, -2)
 
-    def recurrent(name: str, layer: QuantGRU, values: Tensor, x_values: Tensor | None) -> Product:
+    def whole(layer: str, weight: str, bias: str, values: Tensor) -> Product:
+        parts = ((slice(None), _array(values)),)
+        return Product(f"{layer}.{weight}", weights[f"{layer}.{weight}"], f"{layer}.{bias}", parts)
+
+    def run(layer: QuantGRU, value: Tensor | None, first: Tensor | None) -> Tensor:
+        name, sequence = names[layer], layer.sequence
+        layer.sequence = True
+        try:
+            states = fused_gru(layer, value, first, model.steps, blocks)
+        finally:
+            layer.sequence = sequence
+        start = torch.zeros_like(states[:, :1]) if first is None else first[:, None]
+        before = rows(torch.cat([start, states[:, :-1]], dim=1))
+        inputs = None if value is None else rows(value)
+        if inputs is not None:
+            found.append(whole(name, "weight_ih", "bias_ih", inputs))
         if layer.reset is Reset.AFTER:
-            return whole(f"{name}.weight_hh", f"{name}.bias_hh", values)
-        rows = 2 * layer.hidden_size
-        gates, candidates = slice(0, rows), slice(rows, None)
-        after_reset = _reset_gate(layer, values, x_values) * values
-        parts = ((gates, _array(values)), (candidates, _array(after_reset)))
-        return Product(f"{name}.weight_hh", weights[f"{name}.weight_hh"], f"{name}.bias_ih", parts)
+            found.append(whole(name, "weight_hh", "bias_hh", before))
+        else:
+            after_reset = _reset_gate(layer, before, inputs) * before
+            gates, candidates = slice(0, 2 * layer.hidden_size), slice(2 * layer.hidden_size, None)
+            parts = ((gates, _array(before)), (candidates, _array(after_reset)))
+            found.append(Product(f"{name}.weight_hh", weights[f"{name}.weight_hh"], f"{name}.bias_ih", parts))
+        return states if sequence else states[:, -1]
 
-    return [
-        whole("encoder.weight_ih", "encoder.bias_ih", inputs),
-        recurrent("encoder", encoder, states, inputs),
-        recurrent("decoder", decoder, decoded_states, None),
-        whole("head.weight", "head.bias", head_states),
-    ]
+    whole_blocks = to_blocks(x)
+    blocks = len(whole_blocks)
+    head_states = model.head_states(whole_blocks, run)
+    return [*found, whole("head", "weight", "bias", rows(head_states))]
 
 
 def _reset_gate(layer: QuantGRU, states: Tensor, x: Tensor | None) -> Tensor:

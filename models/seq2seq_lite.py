@@ -2,12 +2,13 @@
 """Seq2SeqLite: fluorescence decays to the sample's own full, short and long decays.
 
 Encoder GRU -> its last state starts the decoder GRU (no input) -> dense head at every step. With hard
-gates, a hard candidate and the reset before the product it has the form that its authors published.
+gates, a hard candidate and the reset before the product it has the form that its authors published. Encoder
+and decoder may be stacks of layers; without a decoder the head reads the encoder's last state, once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,92 +18,43 @@ from torch import Tensor, nn
 
 from finn_flirnn.models.formats import gru_quantisation
 from finn_flirnn.models.quant_gru import QuantGRU
-from finn_flirnn.models.quantisers import (
-    WeightQuantiser,
-    activation_quantiser,
-    bias_codes,
-    exact_dtype,
-    quantise_bias,
-)
-from finn_flirnn.numerics import DenseLayer, Format, Seq2SeqNetwork
-from finn_flirnn.numerics.magnitude import dense_magnitude
+from finn_flirnn.models.quant_head import QuantHead
+from finn_flirnn.numerics import Format, Seq2SeqNetwork
+from finn_flirnn.numerics.seq2seq import layer_name
 
 IGNORED_WEIGHTS = frozenset({"decoder.weight_ih"})
 """May be given, and is then checked and left out: the decoder's input is always zero."""
 
-
-class QuantHead(nn.Module):
-    """y = W h + b at every step, quantised; weight (O, H), bias (O,)."""
-
-    def __init__(
-        self,
-        hidden: int,
-        outputs: int,
-        weight_bits: int,
-        state: Format,
-        output: Format,
-        weight_frac: int | None = None,
-    ) -> None:
-        super().__init__()
-        self.state = state
-        self.output = output
-        self.quantised = True
-        self.weight = nn.Parameter(torch.empty(outputs, hidden))
-        self.bias = nn.Parameter(torch.zeros(outputs))
-        self.weight_quant = WeightQuantiser(weight_bits, weight_frac)
-        self.output_quant = activation_quantiser(output)
-        nn.init.xavier_uniform_(self.weight)
-
-    def product_frac(self) -> int:
-        """Fractional bits of the accumulators and the bias."""
-        return self.weight_quant.format_of(self.weight).frac + self.state.frac
-
-    def to_layer(self) -> DenseLayer:
-        """This layer in integer codes."""
-        weight_format = self.weight_quant.format_of(self.weight)
-        return DenseLayer(
-            input_format=self.state,
-            weight_format=weight_format,
-            output_format=self.output,
-            weight=weight_format.quantise(self.weight.detach().cpu().numpy()),
-            bias=bias_codes(self.bias, self.product_frac()),
-        )
-
-    def quantised_parameters(self) -> tuple[Tensor, Tensor]:
-        """Weight and bias as the forward pass uses them, with gradients."""
-        if not self.quantised:
-            return self.weight, self.bias
-        return self.weight_quant(self.weight), quantise_bias(self.bias, self.product_frac())
-
-    def forward(self, states: Tensor) -> Tensor:
-        """states: (..., H) -> (..., O)."""
-        weight, bias = self.quantised_parameters()
-        if not self.quantised:
-            return states @ weight.T + bias
-        if self.training:
-            return self.output_quant(states @ weight.T + bias.to(states.dtype))
-        dtype = exact_dtype(dense_magnitude(self.to_layer()))
-        sums = states.to(dtype) @ weight.to(dtype).T + bias.to(dtype)
-        return self.output_quant(sums).to(states.dtype)
+RunLayer = Callable[[QuantGRU, Tensor | None, Tensor | None], Tensor]
+"""(layer, its input, its first state) to its states (batch, T, H, ...), or its last state (batch, H, ...)."""
 
 
 class Seq2SeqLite(nn.Module):
-    """Encoder, state hand-over, input-free decoder, head.
+    """Encoders, state hand-over, decoders (the first without input), head.
 
-    hidden H, outputs O, steps T, inputs I; reset, gate, candidate and the bits as of ``QuantGRU``;
-    head_weight_bits: None for ``weight_bits``. Output format: signed, frac = output_bits - 2.
-    *_frac: fixed fractional bits of that weight, or None to follow the values (see ``WeightQuantiser``).
-    Few bits need a fixed grid: the few greatest weights saturate, all others gain.
+    hidden: units H, or those of each of a stack of layers, the input's first; steps T, inputs I, outputs O.
+    Encoder k gives its sequence to encoder k + 1 and its last state to decoder k; the head reads the last
+    decoder. decoder: False for none; the head then reads the last state of the last encoder.
+    reset, gate, candidate and the bits as of ``QuantGRU``; head_weight_bits: None for ``weight_bits``. Output
+    format: signed, frac = output_bits - 2.
+    weight_fracs: by LAYER_WEIGHT_frac, such as encoder_weight_ih_frac, decoder2_weight_hh_frac and
+    head_weight_frac: fixed fractional bits of that weight, or None to follow the values (see
+    ``WeightQuantiser``). Few bits need a fixed grid: the few greatest weights saturate, all others gain.
     ``quantised``: the initial value of the property of that name; False is the float model.
 
-    >>> model = Seq2SeqLite(hidden=4, steps=5).eval()
-    >>> tuple(model(torch.rand(2, 5, 1)).shape), model.to_network().decoder.hidden
-    ((2, 5, 3), 4)
+    Layers are named encoder, encoder2, ..., decoder, decoder2, ..., head.
+
+    >>> model = Seq2SeqLite(hidden=(4, 3), steps=5).eval()
+    >>> tuple(model(torch.rand(2, 5, 1)).shape), [layer.hidden for layer in model.to_network().decoders]
+    ((2, 5, 3), [4, 3])
     """
+
+    encoder: QuantGRU
+    decoder: QuantGRU
 
     def __init__(
         self,
-        hidden: int = 32,
+        hidden: int | Sequence[int] = 32,
         outputs: int = 3,
         steps: int = 135,
         inputs: int = 1,
@@ -119,18 +71,20 @@ class Seq2SeqLite(nn.Module):
         input_signed: bool = False,
         head_weight_bits: int | None = None,
         output_bits: int = 16,
-        encoder_weight_ih_frac: int | None = None,
-        encoder_weight_hh_frac: int | None = None,
-        decoder_weight_hh_frac: int | None = None,
-        head_weight_frac: int | None = None,
+        decoder: bool = True,
         quantised: bool = True,
+        **weight_fracs: int | None,
     ) -> None:
         super().__init__()
-        if steps < 1 or inputs < 1 or outputs < 1:
-            raise ValueError(f"steps={steps}, inputs={inputs} and outputs={outputs} must be at least 1")
+        units = (hidden,) if isinstance(hidden, int) else tuple(hidden)
+        if steps < 1 or inputs < 1 or outputs < 1 or not units:
+            raise ValueError(
+                f"steps={steps}, inputs={inputs} and outputs={outputs} must be at least 1, hidden={hidden} "
+                "must name at least one layer"
+            )
         self.steps = steps
-        self.config: dict[str, int | str | bool] = {
-            "hidden": hidden,
+        self.config: dict[str, int | str | bool | list[int]] = {
+            "hidden": units[0] if len(units) == 1 else list(units),
             "outputs": outputs,
             "steps": steps,
             "inputs": inputs,
@@ -147,40 +101,64 @@ class Seq2SeqLite(nn.Module):
             "head_weight_bits": weight_bits if head_weight_bits is None else head_weight_bits,
             "output_bits": output_bits,
         }
-        fracs = {
-            "encoder_weight_ih_frac": encoder_weight_ih_frac,
-            "encoder_weight_hh_frac": encoder_weight_hh_frac,
-            "decoder_weight_hh_frac": decoder_weight_hh_frac,
-            "head_weight_frac": head_weight_frac,
-        }
-        self.config |= {name: frac for name, frac in fracs.items() if frac is not None}
-        quantisation = gru_quantisation(
+        if not decoder:
+            self.config["decoder"] = False
+        self.config |= {name: frac for name, frac in weight_fracs.items() if frac is not None}
+        first = gru_quantisation(
             weight_bits, input_bits, state_bits, gate_bits, preactivation_bits, input_signed, candidate_bits
         )
-
-        def gru(input_size: int, sequence: bool, ih_frac: int | None, hh_frac: int | None) -> QuantGRU:
-            return QuantGRU(
-                input_size,
-                hidden,
-                reset=reset,
-                gate=gate,
-                candidate=candidate,
-                quantisation=replace(quantisation, weight_ih_frac=ih_frac, weight_hh_frac=hh_frac),
-                initial_state=sequence,
-                sequence=sequence,
-            )
-
-        self.encoder = gru(inputs, False, encoder_weight_ih_frac, encoder_weight_hh_frac)
-        self.decoder = gru(0, True, None, decoder_weight_hh_frac)
+        above = replace(first, input=first.state)
+        sides = {"encoder": (inputs, *units[:-1])} | ({"decoder": (0, *units[:-1])} if decoder else {})
+        for side, sizes in sides.items():
+            for index, (size, width) in enumerate(zip(sizes, units, strict=True)):
+                name = layer_name(side, index)
+                layer = QuantGRU(
+                    size,
+                    width,
+                    reset=reset,
+                    gate=gate,
+                    candidate=candidate,
+                    quantisation=replace(
+                        above if index else first,
+                        weight_ih_frac=weight_fracs.pop(f"{name}_weight_ih_frac", None) if size else None,
+                        weight_hh_frac=weight_fracs.pop(f"{name}_weight_hh_frac", None),
+                    ),
+                    initial_state=side == "decoder",
+                    sequence=side == "decoder" or index + 1 < len(units),
+                )
+                self.add_module(name, layer)
         self.head = QuantHead(
-            hidden,
+            units[-1],
             outputs,
             weight_bits if head_weight_bits is None else head_weight_bits,
-            quantisation.state,
+            first.state,
             Format(output_bits, output_bits - 2),
-            head_weight_frac,
+            weight_fracs.pop("head_weight_frac", None),
         )
+        if weight_fracs:
+            raise TypeError(
+                f"{', '.join(weight_fracs)} must be an argument of Seq2SeqLite, or LAYER_WEIGHT_frac with a "
+                f"layer of {', '.join(name for name, _ in self.named_children())}"
+            )
         self.quantised = quantised
+
+    @property
+    def encoders(self) -> tuple[QuantGRU, ...]:
+        """The encoders, the input's first."""
+        return self._side("encoder")
+
+    @property
+    def decoders(self) -> tuple[QuantGRU, ...]:
+        """The decoders, the one without input first; none if the head reads the last state."""
+        return self._side("decoder")
+
+    @property
+    def recurrent(self) -> dict[str, QuantGRU]:
+        """All GRU layers by name, in the order of the data."""
+        return {name: layer for name, layer in self.named_children() if isinstance(layer, QuantGRU)}
+
+    def _side(self, side: str) -> tuple[QuantGRU, ...]:
+        return tuple(layer for name, layer in self.recurrent.items() if name.startswith(side))
 
     @property
     def quantised(self) -> bool:
@@ -189,21 +167,37 @@ class Seq2SeqLite(nn.Module):
 
     @quantised.setter
     def quantised(self, value: bool) -> None:
-        self.encoder.quantised = self.decoder.quantised = self.head.quantised = value
+        self.head.quantised = value
+        for layer in self.recurrent.values():
+            layer.quantised = value
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: (batch, T, I) normalised decays -> (batch, T, O)."""
+        """x: (batch, T, I) normalised decays -> (batch, T, O), or (batch, O) without decoder."""
         if x.ndim != 3 or x.shape[1] != self.steps:
             raise ValueError(
                 f"x has shape {tuple(x.shape)}, expected (batch, {self.steps}, {self.encoder.input_size})"
             )
-        return self.head(self.decoder(h0=self.encoder(x), steps=self.steps))
+
+        def run(layer: QuantGRU, value: Tensor | None, first: Tensor | None) -> Tensor:
+            return layer(value, first, steps=self.steps)
+
+        return self.head(self.head_states(x, run))
+
+    def head_states(self, x: Tensor, run: RunLayer) -> Tensor:
+        """What the head reads, for inputs x, if ``run`` runs a layer."""
+        last, value = [], x
+        for layer in self.encoders:
+            value = run(layer, value, None)
+            last.append(value[:, -1] if layer.sequence else value)
+        states = None
+        for layer, first in zip(self.decoders, last, strict=False):
+            states = run(layer, states, first)
+        return last[-1] if states is None else states
 
     def to_network(self) -> Seq2SeqNetwork:
         """This model in integer codes."""
-        return Seq2SeqNetwork(
-            self.steps, self.encoder.to_layer(), self.decoder.to_layer(), self.head.to_layer()
-        )
+        encoders, decoders = ([layer.to_layer() for layer in side] for side in (self.encoders, self.decoders))
+        return Seq2SeqNetwork(self.steps, encoders, decoders, self.head.to_layer())
 
     def float_weights(self) -> dict[str, npt.NDArray[np.float32]]:
         """Copies of the float weights under the names of ``load_float_weights``."""
@@ -214,14 +208,16 @@ class Seq2SeqLite(nn.Module):
 
         encoder.weight_ih (3H, I), encoder.weight_hh (3H, H), encoder.bias_ih (3H,), encoder.bias_hh (3H,)
         (not where the reset is before the product); the same for decoder., whose weight_ih may be absent
-        and has no effect; head.weight (O, H), head.bias (O,). Gate order r, z, n, as torch.
+        and has no effect, and for the layers above them; head.weight (O, H), head.bias (O,). Gate order
+        r, z, n, as torch.
         Raises ValueError naming every missing, unknown, misshapen or non-finite array.
         """
         parameters = dict(self.named_parameters())
         problems = [f"{name} is missing" for name in parameters if name not in mapping]
         arrays: dict[str, npt.NDArray[np.float32]] = {}
         for name, value in mapping.items():
-            if name not in parameters and name not in IGNORED_WEIGHTS:
+            ignored = name in IGNORED_WEIGHTS and bool(self.decoders)
+            if name not in parameters and not ignored:
                 problems.append(f"{name} is unknown")
                 continue
             array = np.asarray(value)
@@ -232,10 +228,11 @@ class Seq2SeqLite(nn.Module):
             if not (np.abs(array, dtype=np.float64) <= np.finfo(np.float32).max).all():
                 problems.append(f"{name} must be finite in float32, got NaN, infinity or a greater value")
                 continue
-            rows = 3 * self.decoder.hidden_size
-            if name in IGNORED_WEIGHTS and (array.ndim != 2 or array.shape[0] != rows):
-                problems.append(f"{name} has shape {array.shape}, expected ({rows}, any)")
-            elif name in parameters:
+            if ignored:
+                rows = 3 * self.decoder.hidden_size
+                if array.ndim != 2 or array.shape[0] != rows:
+                    problems.append(f"{name} has shape {array.shape}, expected ({rows}, any)")
+            else:
                 shape = tuple(parameters[name].shape)
                 if array.shape != shape:
                     problems.append(f"{name} has shape {array.shape}, expected {shape}")

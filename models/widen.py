@@ -9,10 +9,13 @@ Source: Net2WiderNet (Chen, Goodfellow, Shlens 2016), here for gated recurrent u
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from finn_flirnn.models.seq2seq_lite import Seq2SeqLite
+from finn_flirnn.numerics.seq2seq import layer_name
 
 Array = npt.NDArray[np.float32]
 
@@ -20,25 +23,37 @@ SPREAD = 0.25
 """A weight's parts differ from equal ones by up to this share of the weight's layer's root mean square."""
 
 
-def widened(model: Seq2SeqLite, hidden: int, seed: int = 0) -> Seq2SeqLite:
+def widened(model: Seq2SeqLite, hidden: int | Sequence[int], seed: int = 0) -> Seq2SeqLite:
     """A model of ``hidden`` units that is, unquantised, the same function as ``model``.
 
-    hidden: at least as many units as the model has. Weights' grids follow the new values.
-    Raises ValueError if there are fewer.
+    hidden: of each layer, at least as many units as the model has. Weights' grids follow the new values.
+    Raises ValueError if there are fewer, or another number of layers.
     """
-    units = model.encoder.hidden_size
-    if hidden < units:
-        raise ValueError(f"hidden={hidden} must be at least the model's {units}; a model can only grow")
+    units = [layer.hidden_size for layer in model.encoders]
+    wanted = [hidden] if isinstance(hidden, int) else list(hidden)
+    if len(wanted) != len(units) or any(w < u for w, u in zip(wanted, units, strict=True)):
+        raise ValueError(
+            f"hidden={hidden} must be at least the model's {' x '.join(map(str, units))}, layer by layer; "
+            "a model can only grow wider"
+        )
     config = {name: value for name, value in model.config.items() if not name.endswith("_frac")}
-    grown = Seq2SeqLite(**(config | {"hidden": hidden}), quantised=model.quantised)  # type: ignore[arg-type]
+    grown = Seq2SeqLite(**(config | {"hidden": wanted}), quantised=model.quantised)  # type: ignore[arg-type]
     rng = np.random.default_rng(seed)
-    source = np.arange(hidden) % units
-    gate_rows = np.concatenate([source + gate * units for gate in range(3)])
+    sources = [np.arange(new) % old for new, old in zip(wanted, units, strict=True)]
     weights: dict[str, Array] = {}
-    for name, value in model.float_weights().items():
-        rows = value if name.startswith("head.") else value[gate_rows]
-        reads_units = name.endswith("weight_hh") or name == "head.weight"
-        weights[name] = _split(rows, source, rng) if reads_units else rows
+    for side, layers in (("encoder", model.encoders), ("decoder", model.decoders)):
+        for index, layer in enumerate(layers):
+            source = sources[index]
+            rows = np.concatenate([source + gate * units[index] for gate in range(3)])
+            for name, parameter in layer.named_parameters():
+                value = parameter.detach().cpu().numpy()[rows]
+                read = {"weight_hh": source} | ({"weight_ih": sources[index - 1]} if index else {})
+                weights[f"{layer_name(side, index)}.{name}"] = (
+                    _split(value, read[name], rng) if name in read else value
+                )
+    head = model.head
+    weights["head.weight"] = _split(head.weight.detach().cpu().numpy(), sources[-1], rng)
+    weights["head.bias"] = head.bias.detach().cpu().numpy()
     grown.load_float_weights(weights)
     return grown
 

@@ -3,6 +3,7 @@
 
     x -> Quant -> Scan "encoder" -> Scan "decoder" -> MatMul "head" -> Add -> Quant -> y
 
+A stack has more Scans, "encoder2", "decoder2" and so on; without decoder the head reads the last state.
 Real values at the borders, float32; layout (batch, time, features).
 """
 
@@ -23,6 +24,7 @@ from finn_flirnn.export.graph import QUANT_DOMAIN, GraphBuilder
 from finn_flirnn.export.quant_function import quant_function
 from finn_flirnn.numerics import DenseLayer, Format, GruLayer, Seq2SeqNetwork
 from finn_flirnn.numerics.magnitude import dense_magnitude
+from finn_flirnn.numerics.seq2seq import layer_name
 
 OPSET = 17
 """FINN's checker takes at most 19."""
@@ -107,17 +109,18 @@ def build_qonnx(oracle: Exportable, *, batch: int | None = None, steps: int | No
 
 def _network_model(network: Seq2SeqNetwork, batch: int | str) -> ModelProto:
     g = GraphBuilder("", np.float32)
-    shape: list[int | str] = [batch, network.steps, network.encoder.inputs]
+    shape: list[int | str] = [batch, network.steps, network.inputs]
     x = g.typed(INPUT, shape)
-    codes = _quantised(g, INPUT, network.input_format, "x_quant", shape)
-    state = _scan(g, ENCODER, network.encoder, network.steps, batch, codes, None)
-    states = _scan(g, DECODER, network.decoder, network.steps, batch, None, state)
-    y = _head(g, network.head, states, [batch, network.steps])
-    layers = {
-        ENCODER: asdict(network.encoder.formats),
-        DECODER: asdict(network.decoder.formats),
-        HEAD: _dense_formats(network.head),
-    }
+    value: str | None = _quantised(g, INPUT, network.input_format, "x_quant", shape)
+    last = []
+    for index, layer in enumerate(network.encoders):
+        state, value = _scan(g, layer_name(ENCODER, index), layer, network.steps, batch, value, None)
+        last.append(state)
+    for index, (layer, first) in enumerate(zip(network.decoders, last, strict=False)):
+        _, value = _scan(g, layer_name(DECODER, index), layer, network.steps, batch, value, first)
+    y = _head(g, network.head, value or last[-1], [batch, *network.output_shape[:-1]])
+    formats = {name: asdict(layer.formats) for name, layer in network.recurrent.items()}
+    layers = {**formats, HEAD: _dense_formats(network.head)}
     borders = {INPUT: network.input_format, OUTPUT: network.output_format}
     return _model(g, [x], [y], _metadata(network.steps, borders, layers))
 
@@ -136,9 +139,9 @@ def _layer_model(layer: GruLayer, steps: int, batch: int | str) -> ModelProto:
         inputs.append(g.typed(INITIAL_STATE, [batch, layer.hidden]))
         first = _quantised(g, INITIAL_STATE, state, "h0_quant", [batch, layer.hidden])
         borders[INITIAL_STATE] = state
-    states = _scan(g, LAYER, layer, steps, batch, x, first)
+    last, states = _scan(g, LAYER, layer, steps, batch, x, first)
     middle = [steps] if layer.sequence else []
-    y = g.typed(g.node("Identity", [states], OUTPUT), [batch, *middle, layer.hidden])
+    y = g.typed(g.node("Identity", [states or last], OUTPUT), [batch, *middle, layer.hidden])
     return _model(g, inputs, [y], _metadata(steps, borders, {LAYER: asdict(layer.formats)}))
 
 
@@ -150,8 +153,8 @@ def _scan(
     batch: int | str,
     x: str | None,
     h0: str | None,
-) -> str:
-    """Append a layer; returns its states, or its last state."""
+) -> tuple[str, str | None]:
+    """Append a layer; returns its last state, and its states if it gives them."""
     if layer.formats.state.bits > GREATEST_REAL_BITS:
         raise ValueError(
             f"the state of {name} has {layer.formats.state.bits} bits, more than the {GREATEST_REAL_BITS} "
@@ -173,7 +176,7 @@ def _scan(
     g.typed(last, [batch, layer.hidden])
     for value in states:
         g.typed(value, [batch, steps, layer.hidden])
-    return states[0] if states else last
+    return last, states[0] if states else None
 
 
 def _zero_state(g: GraphBuilder, name: str, hidden: int, batch: int | str, x: str | None) -> str:

@@ -76,7 +76,7 @@ def random_inputs(
     rng: np.random.Generator, oracle: Seq2SeqNetwork | GruLayer, pixels: int, steps: int | None = None
 ) -> list[Codes]:
     """Random codes for each input of an oracle: x (pixels, T, I), then h0 (pixels, H), if it has them."""
-    layer = oracle.encoder if isinstance(oracle, Seq2SeqNetwork) else oracle
+    layer = oracle.encoders[0] if isinstance(oracle, Seq2SeqNetwork) else oracle
     length = oracle.steps if isinstance(oracle, Seq2SeqNetwork) else steps
     inputs = []
     if layer.formats.input is not None:
@@ -110,7 +110,7 @@ def _expected(
 
 
 def _input_formats(oracle: Seq2SeqNetwork | GruLayer) -> list[Format]:
-    layer = oracle.encoder if isinstance(oracle, Seq2SeqNetwork) else oracle
+    layer = oracle.encoders[0] if isinstance(oracle, Seq2SeqNetwork) else oracle
     formats = [layer.formats.input] if layer.formats.input is not None else []
     return [*formats, layer.formats.state] if layer.initial_state else formats
 

@@ -1,16 +1,25 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Executed QONNX == integer oracle, code by code: a fast part, and the whole grid as a campaign."""
 
+import math
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 
-from finn_flirnn.export import build_qonnx, export_qonnx, random_inputs, verify_qonnx, without_functions
+from finn_flirnn.export import (
+    build_qonnx,
+    execute_qonnx,
+    export_qonnx,
+    random_inputs,
+    verify_qonnx,
+    without_functions,
+)
 from finn_flirnn.models import QuantGRU, Seq2SeqLite
 from finn_flirnn.numerics import Activation, Reset
 from tests.fakes.random_layers import INPUT, OUTPUT, random_gru, random_seq2seq
@@ -76,6 +85,25 @@ def test_brevitas_model_its_qonnx_and_its_oracle_are_equal(tmp_path: Path, reset
     path = tmp_path / "model.onnx"
     export_qonnx(model, path)
     assert verify_qonnx(path, model.to_network(), 100, seed=0).mismatches == 0
+
+
+@pytest.mark.parametrize("reset", ["after", "before"])
+@pytest.mark.parametrize(
+    ("hidden", "decoder"), [((6, 4), True), ((5, 3, 7), True), ((8,), False), ((6, 4), False)]
+)
+def test_stacks_and_models_without_decoder_equal_their_oracle(
+    tmp_path: Path, hidden: tuple[int, ...], decoder: bool, reset: str
+) -> None:
+    torch.manual_seed(1)
+    model = Seq2SeqLite(hidden, 3 if decoder else 2, steps=15, reset=reset, decoder=decoder).eval()
+    network = model.to_network()
+    path = tmp_path / "model.onnx"
+    export_qonnx(model, path)
+    result = verify_qonnx(path, network, 200, seed=0)
+    assert (result.codes, result.mismatches) == (200 * math.prod(network.output_shape), 0)
+    x = torch.rand(300, 15, 1)
+    with torch.no_grad():
+        assert np.array_equal(execute_qonnx(path, x), model(x).double())
 
 
 def test_brevitas_layer_and_its_qonnx_are_equal(tmp_path: Path) -> None:

@@ -122,11 +122,58 @@ def test_the_published_network_costs_855360_macs() -> None:
 def test_networks_that_do_not_fit_are_refused() -> None:
     network = _network(np.random.default_rng(1))
     with pytest.raises(ValueError, match="encoder must"):
-        replace(network, encoder=replace(network.encoder, sequence=True))
+        replace(network, encoders=(replace(network.encoder, sequence=True),))
     with pytest.raises(ValueError, match="decoder must"):
-        replace(network, decoder=replace(network.decoder, initial_state=False))
+        replace(network, decoders=(replace(network.decoder, initial_state=False),))
     with pytest.raises(ValueError, match="head must"):
         replace(network, head=replace(network.head, input_format=Format(9, 8)))
+
+
+def _stacked(rng: np.random.Generator, **changes: object) -> Seq2SeqNetwork:
+    state = Format(8, 7, narrow=True)
+    signed = {"input_bits": 8, "input_signed": True}
+    encoders = [GruCase(4, GruFolding()).layer(rng), GruCase(3, GruFolding(), inputs=4, **signed).layer(rng)]
+    encoders[1] = replace(encoders[1], sequence=False)
+    decoders = [GruCase(4, GruFolding(), inputs=0, initial_state=True).layer(rng)]
+    decoders.append(GruCase(3, GruFolding(), inputs=4, initial_state=True, **signed).layer(rng))
+    for stack in (encoders, decoders):
+        stack[1] = replace(stack[1], formats=replace(stack[1].formats, input=state))
+    fields = {"encoders": encoders, "decoders": decoders, "head": random_dense(rng, 3, 2, state)} | changes
+    return Seq2SeqNetwork(7, **fields)  # type: ignore[arg-type]
+
+
+def test_stack_hands_sequences_up_and_last_states_over() -> None:
+    network = _stacked(np.random.default_rng(3))
+    x = np.random.default_rng(4).integers(0, 256, (10, 7, 1))
+    lower = network.encoders[0].run(x, 7)
+    upper = network.encoders[1].run(lower, 7)
+    states = network.decoders[0].run(None, 7, h0=lower[:, -1])
+    states = network.decoders[1].run(states, 7, h0=upper)
+    assert (network.head.run(states) == network.run(x)).all()
+    products = 3 * (4 * 5 + 3 * 7 + 4 * 4 + 3 * 7) + 2 * 3
+    assert network.macs_per_pixel == 7 * products
+    assert list(network.recurrent) == ["encoder", "encoder2", "decoder", "decoder2"]
+    with pytest.raises(ValueError, match="must have one encoder, it has 2"):
+        _ = network.encoder
+
+
+def test_without_decoder_the_head_reads_the_last_state_once() -> None:
+    network = _stacked(np.random.default_rng(3), decoders=())
+    x = np.random.default_rng(4).integers(0, 256, (10, 7, 1))
+    state = network.encoders[1].run(network.encoders[0].run(x, 7), 7)
+    assert (network.head.run(state) == network.run(x)).all()
+    assert network.run(x[:0]).shape == (0, 2) == (0, *network.output_shape)
+    assert network.macs_per_pixel == 7 * 3 * (4 * 5 + 3 * 7) + 2 * 3
+
+
+def test_stacks_that_do_not_fit_are_refused() -> None:
+    network = _stacked(np.random.default_rng(3))
+    with pytest.raises(ValueError, match="2 encoders and 1 decoders must be equally many"):
+        replace(network, decoders=network.decoders[:1])
+    with pytest.raises(ValueError, match="the states of the one below it"):
+        replace(network, encoders=network.encoders[::-1])
+    with pytest.raises(ValueError, match="an encoder must"):
+        replace(network, encoders=(network.encoders[0], replace(network.encoders[1], sequence=True)))
 
 
 @pytest.mark.parametrize(
