@@ -23,10 +23,10 @@ STEPS = 135
 class TorchModel(nn.Module):
     """The float model of torch's own layers; its decoder is fed the zeros that it must have."""
 
-    def __init__(self, hidden: int) -> None:
+    def __init__(self, hidden: int, layers: int = 1) -> None:
         super().__init__()
-        self.encoder = nn.GRU(1, hidden, batch_first=True)
-        self.decoder = nn.GRU(1, hidden, batch_first=True)
+        self.encoder = nn.GRU(1, hidden, layers, batch_first=True)
+        self.decoder = nn.GRU(1, hidden, layers, batch_first=True)
         self.head = nn.Linear(hidden, 3)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -45,17 +45,19 @@ def decays_per_second(forward: Callable[[Tensor], Tensor], x: Tensor, decays: in
     return rounds * decays / (time.process_time() - started)
 
 
-def rows(hidden: int, decays: int, seconds: float) -> list[tuple[str, float]]:
+def rows(hidden: int, decays: int, seconds: float, layers: int = 1) -> list[tuple[str, float]]:
     """(what, decays a second): fused kernel float and quantised, torch's nn.GRU, the Brevitas layers."""
     x = torch.rand(decays, STEPS, 1)
-    model = Seq2SeqLite(hidden=hidden, steps=STEPS).train()
+    model = Seq2SeqLite(hidden=[hidden] * layers, steps=STEPS).train()
     measured = []
     for name, quantised in (("fused kernel, float", False), ("fused kernel, quantised", True)):
         model.quantised = quantised
         blocks = to_blocks(x)
         speed = decays_per_second(lambda b: fused_forward(model, b), blocks, decays, seconds)
         measured.append((name, speed))
-    measured.append(("torch nn.GRU, float", decays_per_second(TorchModel(hidden), x, decays, seconds)))
+    measured.append(
+        ("torch nn.GRU, float", decays_per_second(TorchModel(hidden, layers), x, decays, seconds))
+    )
     measured.append(("Brevitas layers, quantised", decays_per_second(model, x, decays, seconds)))
     return measured
 
@@ -64,12 +66,13 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="decays a second in training, one thread")
     parser.add_argument("--hidden", type=int, nargs="+", default=[32, 64, 128])
+    parser.add_argument("--layers", type=int, default=1, help="of that many units, on each side")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--seconds", type=float, default=3.0)
     given = parser.parse_args()
     torch.set_num_threads(1)
     for hidden in given.hidden:
-        for name, speed in rows(hidden, given.batch, given.seconds):
+        for name, speed in rows(hidden, given.batch, given.seconds, given.layers):
             print(f"hidden {hidden:4d}  {name:28s} {speed:8,.0f} decays/s")
 
 

@@ -37,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="go on where the run in DIR stopped")
     parser.add_argument("--preset", choices=tuple(PRESETS), default="paper135", help="simulated instrument")
-    parser.add_argument("--hidden", type=int, default=32)
+    parser.add_argument(
+        "--hidden", type=int, nargs="+", default=[32], metavar="N", help="units; of each layer of a stack"
+    )
     parser.add_argument("--reset", choices=("after", "before"), default="after")
     parser.add_argument("--gate", choices=("sigmoid", "hard_sigmoid"), default="sigmoid")
     parser.add_argument("--candidate", choices=("tanh", "hard_tanh"), default="tanh")
@@ -96,7 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def plan_of(given: argparse.Namespace) -> TrainingPlan:
     """The plan that the options describe. Raises ValueError if they do not fit together."""
     model = {
-        "hidden": given.hidden,
+        "hidden": given.hidden[0] if len(given.hidden) == 1 else given.hidden,
         "steps": preset_by_name(given.preset).gates,
         "reset": given.reset,
         "gate": given.gate,

@@ -183,13 +183,10 @@ def _judge_integer(model: Seq2SeqLite, choices: dict[str, Any]) -> Result:
 
 
 def _sizes(model: Seq2SeqLite) -> dict[str, float]:
-    """Parameters, and products a pixel; the decoder has no input and so no product for it."""
-    encoder, decoder, head = model.encoder.weight_hh, model.decoder.weight_hh, model.head.weight
-    assert model.encoder.weight_ih is not None
-    weights = model.encoder.weight_ih.numel() + encoder.numel() + decoder.numel() + head.numel()
+    """Parameters, and products a pixel; the first decoder has no input and so no product for it."""
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "mac": model.steps * weights,
+        "mac": model.to_network().macs_per_pixel,
     }
 
 

@@ -170,8 +170,10 @@ def test_stacks_that_do_not_fit_are_refused() -> None:
     network = _stacked(np.random.default_rng(3))
     with pytest.raises(ValueError, match="2 encoders and 1 decoders must be equally many"):
         replace(network, decoders=network.decoders[:1])
+    decoders = (network.decoders[0], _stacked(np.random.default_rng(5)).decoders[1])
+    formats = replace(decoders[1].formats, input=Format(8, 7))
     with pytest.raises(ValueError, match="the states of the one below it"):
-        replace(network, encoders=network.encoders[::-1])
+        replace(network, decoders=(decoders[0], replace(decoders[1], formats=formats)))
     with pytest.raises(ValueError, match="an encoder must"):
         replace(network, encoders=(network.encoders[0], replace(network.encoders[1], sequence=True)))
 
