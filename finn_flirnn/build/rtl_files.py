@@ -45,6 +45,7 @@ def save_module(module: RtlModule) -> None:
         "data": [path.name for path in module.data],
         "inputs": [asdict(port) for port in module.inputs],
         "outputs": [asdict(port) for port in module.outputs],
+        **({"idle": module.idle} if module.idle else {}),
     }
     write_json(module.directory / FILE_NAME, description)
 
@@ -62,6 +63,7 @@ def load_module(folder: Path) -> RtlModule:
             data=tuple(folder / name for name in head["data"]),
             inputs=tuple(_port(port) for port in head["inputs"]),
             outputs=tuple(_port(port) for port in head["outputs"]),
+            idle=tuple(head.get("idle", ())),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BuildError(

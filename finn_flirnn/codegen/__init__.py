@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Code generation: an oracle layer and a folding become SystemVerilog and memory files."""
 
+from finn_flirnn.codegen.accelerator import emit_accelerator
 from finn_flirnn.codegen.cycles import dense_cycles, gru_cycles
 from finn_flirnn.codegen.dense import emit_dense
 from finn_flirnn.codegen.estimate import estimate_dense, estimate_gru
@@ -25,6 +26,7 @@ __all__ = [
     "StreamPort",
     "Transposer",
     "dense_cycles",
+    "emit_accelerator",
     "emit_dense",
     "emit_gru",
     "emit_transposer",

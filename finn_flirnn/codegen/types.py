@@ -124,7 +124,7 @@ class RtlModule:
     """Generated hardware: a top module, its sources in order of compilation, its memory files.
 
     directory: where the wrapper and the memory files lie; memory files are named in the sources
-    relative to it, so tools run there.
+    relative to it, so tools run there. idle: inputs beside the streams, which may rest at 0.
     """
 
     top: str
@@ -133,3 +133,4 @@ class RtlModule:
     data: tuple[Path, ...]
     inputs: tuple[StreamPort, ...]
     outputs: tuple[StreamPort, ...]
+    idle: tuple[str, ...] = ()

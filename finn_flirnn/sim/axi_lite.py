@@ -85,7 +85,8 @@ class AxiLite:
         }
         sent = dict.fromkeys(channels, 0)
         offered = dict.fromkeys(channels, False)
-        answered, values, quiet = 0, [], 0
+        answered, quiet = 0, 0
+        values: list[int] = []
         waiting: dict[str, tuple[int, ...]] = {}
         while answered < len(writes) or len(values) < len(reads):
             for name, items in channels.items():

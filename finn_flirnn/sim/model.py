@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finn_flirnn.codegen import RtlModule, StreamPort
+from finn_flirnn.sim.library import Instance
 from finn_flirnn.sim.tools import ToolError
 from finn_flirnn.sim.verilator import Library, verilate
 
@@ -28,6 +29,13 @@ class VerilatedModel:
                 return number
         there = ", ".join(port.name for port in self.library.ports)
         raise ToolError(f"module {self.module.top} has no port {name}; it has {there}")
+
+    def rest(self, instance: Instance) -> None:
+        """Hold the inputs beside the streams at 0."""
+        streams = {f"{port.name}_{part}" for port in self.module.inputs for part in port.signals}
+        for name in self.module.idle:
+            if name not in streams:
+                instance.write(self.port(name), 0)
 
 
 def build_model(
@@ -81,7 +89,8 @@ def _check_ports(model: VerilatedModel) -> None:
                 f"but is an {_direction(port.input)} of {port.bits}; correct the wrapper or the StreamPort"
             )
     for port in model.library.ports:
-        if port.input and port.name not in expected and not port.name.endswith("_TLAST"):
+        known = {*expected, *module.idle}
+        if port.input and port.name not in known and not port.name.endswith("_TLAST"):
             raise ToolError(f"input {port.name} of {module.top} belongs to no stream; nothing would drive it")
 
 

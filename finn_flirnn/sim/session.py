@@ -29,7 +29,13 @@ class Session:
             )
         self._model = model
         self._instance = Instance(model.library, module.directory, seed)
+        model.rest(self._instance)
         self._reset_cycles = RESET_CYCLES
+
+    @property
+    def instance(self) -> Instance:
+        """The running module, to look at and to set its other ports between two calls of ``advance``."""
+        return self._instance
 
     def advance(self, codes: Codes, cycles: int) -> tuple[int, Codes]:
         """Run for so many cycles, offering ``codes`` (transfers, elements).

@@ -157,6 +157,7 @@ def simulate(
         quiet_cycles=QUIET_CYCLES,
     )
     with Instance(model.library, module.directory, seed) as instance:
+        model.rest(instance)
         status = Status(instance.run_streams(streams, run))
         _raise_on_failure(status, instance.message, module.top, ports, streams, run)
     collected = zip(module.outputs, words[len(module.inputs) :], strict=True)

@@ -97,7 +97,8 @@ def test_random_writes_change_the_scratch_register_alone_by_their_strobes(pauses
         scratch = 0
         for _ in range(30):
             writes = []
-            for address in rng.choice([SCRATCH, SCRATCH, MAGIC, TAKEN, STATUS, 0x40, 0xFFC], rng.integers(1, 5)):
+            known = [SCRATCH, SCRATCH, MAGIC, TAKEN, STATUS, 0x40, 0xFFC]
+            for address in rng.choice(known, rng.integers(1, 5)):
                 write = Write(int(address), int(rng.integers(1 << 32)), int(rng.integers(16)))
                 writes.append(write)
                 if address == SCRATCH:

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A core with its control registers: the same codes as the core's, and registers that tell of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from finn_flirnn.codegen import (
+    DenseFolding,
+    Direction,
+    Instance,
+    Link,
+    RtlModule,
+    Transposer,
+    emit_accelerator,
+    emit_dense,
+    emit_transposer,
+    stitch,
+)
+from finn_flirnn.codegen.accelerator import AXI_LITE
+from finn_flirnn.codegen.transposer import LIVE_DEPTH
+from finn_flirnn.numerics import DenseLayer, Format
+from finn_flirnn.sim import build_model, simulate
+from finn_flirnn.sim.axi_lite import AxiLite
+from finn_flirnn.sim.session import Session
+from tests.rtl.layers import random_dense
+
+BUILD = "fedcba9876543210"
+COLUMNS, OUTPUTS, SIMD, PE = 8, 3, 2, 1
+GROUP = 2  # positions of the head that count as a group
+TRANSFERS = (GROUP * COLUMNS // SIMD, GROUP * OUTPUTS // PE)
+
+
+def head(folder: Path) -> tuple[DenseLayer, RtlModule]:
+    layer = random_dense(np.random.default_rng(4), COLUMNS, OUTPUTS, Format(8, 7, narrow=True))
+    return layer, emit_dense(layer, DenseFolding(PE, SIMD), folder, "head")
+
+
+def accelerator(folder: Path) -> tuple[DenseLayer, RtlModule]:
+    layer, core = head(folder / "core")
+    return layer, emit_accelerator(core, folder, "accelerator", BUILD, TRANSFERS)
+
+
+def test_the_cores_codes_come_through_under_pauses(tmp_path: Path) -> None:
+    layer, module = accelerator(tmp_path)
+    x = np.random.default_rng(1).integers(-127, 128, (40, COLUMNS))
+    expected = layer.run(x).reshape(-1, PE)
+    for stalls in (0.0, 0.6):
+        given = simulate(
+            build_model(module), {"in0_V": x.reshape(-1, SIMD)}, {"out0_V": len(expected)}, stalls=stalls
+        )
+        assert (given.outputs["out0_V"] == expected).all()
+
+
+def test_registers_tell_the_build_and_count_whole_groups(tmp_path: Path) -> None:
+    layer, module = accelerator(tmp_path)
+    session = Session(build_model(module))
+    session.advance(np.zeros((0, SIMD), dtype=np.int64), 1)  # the reset
+    bus = AxiLite(build_model(module).library, session.instance, f"{AXI_LITE}_".lower(), pauses=0.3)
+    assert bus.exchange((), (0x00, 0x08, 0x0C, 0x10)) == (0x4E524C46, 0x76543210, 0xFEDCBA98, 0)
+    assert bus.exchange((), (0x18, 0x1C)) == (0, 0)
+    x = np.random.default_rng(2).integers(-127, 128, (5 * GROUP, COLUMNS)).reshape(-1, SIMD)
+    cut = len(x) - 1  # the last group lacks a transfer
+    taken, given = session.advance(x[:cut], 400)
+    assert taken == cut
+    assert bus.exchange((), (0x18, 0x1C)) == (4, 4)
+    taken, more = session.advance(x[cut:], 100)
+    assert bus.exchange((), (0x18, 0x1C)) == (5, 5)
+    assert (np.concatenate([given, more]) == layer.run(x.reshape(-1, COLUMNS)).reshape(-1, PE)).all()
+    session.close()
+
+
+def test_the_identifier_is_not_part_of_what_it_names(tmp_path: Path) -> None:
+    _, core = head(tmp_path / "core")
+    made = [emit_accelerator(core, tmp_path / b, "accelerator", b, (1, 1)) for b in (BUILD, BUILD[::-1])]
+    texts = [module.sources[-1].read_text() for module in made]
+    assert texts[0].replace(BUILD, BUILD[::-1]) == texts[1] != texts[0]
+    assert made[0].sources[:-1] == made[1].sources[:-1]
+    assert not any(path.name == "control_registers.sv" for path in core.sources)
+
+
+def test_a_core_with_ends_is_run_on_whole_groups(tmp_path: Path) -> None:
+    """FINN's shell has no TLAST, so the core sees none, and none comes out."""
+    kinds = [Transposer(d, 4, 3, 1, 1, Format(8, 0), partial=True) for d in Direction]
+    instances = [Instance(str(k.direction), emit_transposer(k, tmp_path, str(k.direction))) for k in kinds]
+    links = [
+        Link(("gather", "out0_V"), ("scatter", "in0_V")),
+        Link(("gather", "out1_V"), ("scatter", "in1_V"), depth=LIVE_DEPTH),
+    ]
+    core = stitch(tmp_path, "core", instances, links)
+    assert core.inputs[0].last and core.outputs[0].last
+    module = emit_accelerator(core, tmp_path, "accelerator", BUILD, (12, 12))
+    assert not module.inputs[0].last and not module.outputs[0].last
+    x = np.random.default_rng(3).integers(-128, 128, (5, 3, 4))
+    given = simulate(build_model(module), {"in0_V": x.reshape(-1, 1)}, {"out0_V": x.size}, stalls=0.3)
+    assert (given.outputs["out0_V"].reshape(5, 3, 4) == x).all()
+
+
+@pytest.mark.parametrize(
+    ("build", "transfers", "reason"),
+    [
+        ("123", TRANSFERS, "16 hexadecimal digits"),
+        ("FEDCBA9876543210", TRANSFERS, "16 hexadecimal digits"),
+        (BUILD, (0, 1), "must be positive"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(
+    tmp_path: Path, build: str, transfers: tuple[int, int], reason: str
+) -> None:
+    _, core = head(tmp_path)
+    with pytest.raises(ValueError, match=reason):
+        emit_accelerator(core, tmp_path, "accelerator", build, transfers)
