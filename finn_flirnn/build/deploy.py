@@ -22,17 +22,19 @@ from finn_flirnn.build.archive import files_below, write_archive, write_wheel
 from finn_flirnn.build.files import hashes_below
 from finn_flirnn.codegen.types import RtlModule, StreamPort
 from finn_flirnn.common.files import sha256_of, sha256_of_value
+from finn_flirnn.driver.examples import EXAMPLE_INPUT, EXAMPLE_TRUTH, EXPECTED_OUTPUT
 from finn_flirnn.driver.metadata import FILE_NAME, SCHEMA, AcceleratorMetadata, Condition, SerialLink
 from finn_flirnn.driver.order import GROUPS
 from finn_flirnn.driver.packing import Stream, smallest_integer
-from finn_flirnn.driver.validate import EXAMPLE_INPUT, EXPECTED_OUTPUT
 from finn_flirnn.numerics import Seq2SeqNetwork
+from finn_flirnn.physics.lifetimes import Lifetimes
 from finn_flirnn.physics.preprocess import DARK_GATES, normalise
 
 PACKAGE = "finn_flirnn_driver"
 SHARED_MODULES = (
     "numerics/fixed_point.py",
     "physics/lifetimes.py",
+    "physics/metrics.py",
     "physics/preprocess.py",
 )
 """What the driver imports of ours, directly and indirectly; all of it needs numpy only."""
@@ -66,6 +68,7 @@ class DeploymentSpec:
     pixels_per_s: predicted throughput. output_names: one for each output of the head.
     gate_step_ns: time from gate to gate. dark_gates: the preprocessing subtracts their mean.
     conditions: what the model was trained for, for people to read. link: of a board on a serial port.
+    latency_s: predicted for one group alone, 0 if nothing predicted it.
     """
 
     name: str
@@ -81,6 +84,7 @@ class DeploymentSpec:
     order: str = GROUPS
     output_lanes: int = 0
     link: SerialLink | None = None
+    latency_s: float = 0.0
 
 
 def build_identifier(module: RtlModule) -> str:
@@ -108,11 +112,12 @@ def assemble_deployment(
     module: RtlModule,
     counts: npt.NDArray[np.integer] | npt.NDArray[np.floating],
     bitfile: Path | None = None,
+    truth: Lifetimes | None = None,
 ) -> Path:
     """Write ``output/deploy/`` and ``output/deploy.zip``; the same arguments give the same bytes.
 
     counts: (pixels, gates) raw example decays; the oracle's output codes for them are what the board
-    has to give. bitfile: for the board; FINN's has its .hwh beside it.
+    has to give. bitfile: for the board; FINN's has its .hwh beside it. truth: what the decays were made from.
     Returns the deploy directory, which is made anew. Raises ValueError if ports, network and spec do
     not fit each other, FileNotFoundError for a bitfile without its .hwh.
     """
@@ -120,6 +125,9 @@ def assemble_deployment(
     shutil.rmtree(deploy, ignore_errors=True)
     _copy_driver(deploy / PACKAGE)
     _write_examples(deploy, spec, network, counts)
+    if truth is not None:
+        columns = np.stack([truth.tau1_ns, truth.tau2_ns, truth.amplitude_fraction], axis=1)
+        np.save(deploy / EXAMPLE_TRUTH, columns, allow_pickle=False)
     bitfile_name = None if bitfile is None else _copy_bitfile(bitfile, deploy, handoff=spec.link is None)
     meta = _metadata(spec, network, module, bitfile_name)
     environment = jinja2.Environment(
@@ -130,7 +138,7 @@ def assemble_deployment(
     wheel = f"{PACKAGE}-{wheel_version(meta.build_id)}-py3-none-any.whl"
     for name, template in RENDERED.items():
         text = environment.get_template(template).render(
-            meta=meta, package=PACKAGE, pixels=len(counts), wheel=wheel
+            meta=meta, package=PACKAGE, pixels=len(counts), wheel=wheel, truth=truth is not None
         )
         (deploy / name).write_text(text, encoding="utf-8")
     licence = (deploy / "LICENSE").read_text(encoding="utf-8")
@@ -217,6 +225,7 @@ def _metadata(
         # FINN's shell, which a bitfile holds, marks no ends: there the driver fills up the last group
         partial_groups=bitfile is None and module.inputs[0].last,
         link=spec.link,
+        latency_s=spec.latency_s,
     )
 
 

@@ -31,7 +31,7 @@ from finn_flirnn.physics.image import PreparedImage, prepare_image
 from finn_flirnn.physics.instruments import read_image
 from finn_flirnn.physics.lifetimes import Lifetimes, lifetimes_from_sfd
 from finn_flirnn.physics.preprocess import normalise
-from finn_flirnn.physics.presets import preset_by_name
+from finn_flirnn.physics.presets import Preset, preset_by_name
 from finn_flirnn.physics.sample_data import SAMPLES, sample_path
 from finn_flirnn.sim import build_model
 
@@ -85,14 +85,10 @@ def run_image(file: str, build: Path, binning: int, rtl_pixels: int, output: Pat
     """
     if rtl_pixels < 0:
         raise UsageError(f"--rtl {rtl_pixels} must not be negative; give the number of pixels to simulate")
-    network, info = _built(build)
-    path = _find_file(file)
     progress = Progress()
-    preset = preset_by_name(info["preset"])
-    progress.say(f"reading {path}")
-    prepared = prepare_image(read_image(path), preset, binning)
-    if not prepared.mask.any():
-        raise UsageError(f"no pixel has enough photons at --binning {binning}; join more pixels")
+    progress.say(f"reading {file}")
+    image = prepare(file, build, binning)
+    network, preset, path, prepared = image.network, image.preset, image.path, image.prepared
     if prepared.irf_is_too_wide:
         progress.say(
             f"note: the instrument's response, {prepared.irf.irf.fwhm_ns:.2f} ns wide, is wider than any "
@@ -104,10 +100,8 @@ def run_image(file: str, build: Path, binning: int, rtl_pixels: int, output: Pat
     found = lifetimes_from_sfd(sfd, preset.gate_step_ns)
     hardware = _simulate(build, network, codes, rtl_pixels, progress) if rtl_pixels else None
     progress.say("maximum-likelihood fit")
-    fit = fit_decays(
-        prepared.measured[prepared.mask], prepared.grid, prepared.irf.irf, used_gates=prepared.used_gates
-    )
-    agreement = Agreement.of(found.tau_m_ns, fit.lifetimes.tau_m_ns)
+    fit = fit_of(prepared)
+    agreement = Agreement.of(found.tau_m_ns, fit.tau_m_ns)
     summary = {
         "file": path.name,
         "binning": binning,
@@ -117,9 +111,40 @@ def run_image(file: str, build: Path, binning: int, rtl_pixels: int, output: Pat
         "rtl": hardware,
     }
     folder = (output or build / "image" / path.stem).resolve()
-    _write(folder, prepared, found, fit.lifetimes, summary)
+    _write(folder, prepared, found, fit, summary)
     progress.say(f"mean lifetimes against the fit: {agreement}")
     progress.say(f"maps, lifetime_map.png and image.json are in {folder}")
+
+
+@dataclass(frozen=True)
+class BuiltImage:
+    """An image on the gates of a build's model. path: its file."""
+
+    path: Path
+    network: Seq2SeqNetwork
+    preset: Preset
+    prepared: PreparedImage
+
+
+def prepare(file: str, build: Path, binning: int) -> BuiltImage:
+    """Read an image for a build.
+
+    file: a .ptu or .sdt file, or the name of a sample. Raises UsageError for a file or a build that is not
+    there or has no bright pixel, ValueError for an image that cannot be read or does not suit the model.
+    """
+    network, info = _built(build)
+    path, preset = _find_file(file), preset_by_name(info["preset"])
+    prepared = prepare_image(read_image(path), preset, binning)
+    if not prepared.mask.any():
+        raise UsageError(f"no pixel has enough photons at --binning {binning}; join more pixels")
+    return BuiltImage(path, network, preset, prepared)
+
+
+def fit_of(prepared: PreparedImage) -> Lifetimes:
+    """Maximum-likelihood lifetimes (pixels,) of an image's bright pixels, from the instrument's own bins."""
+    return fit_decays(
+        prepared.measured[prepared.mask], prepared.grid, prepared.irf.irf, used_gates=prepared.used_gates
+    ).lifetimes
 
 
 def _built(build: Path) -> tuple[Seq2SeqNetwork, dict[str, Any]]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The command ``finn-flirnn``: build, bench, image, train, study, doctor.
+"""The command ``finn-flirnn``: build, validate, bench, image, train, study, doctor.
 
 Exit status: 0 all well, 1 something failed, 2 wrong usage or configuration, 130 interrupted. An error
 is one message; its traceback goes to the log of the build.
@@ -64,6 +64,23 @@ def parser(command: str = "") -> argparse.ArgumentParser:
     build.add_argument("--list", action="store_true", help="list configurations and steps, build nothing")
     build.set_defaults(command=_build)
 
+    validate = commands.add_parser("validate", help="a deployed accelerator against model, truth and image")
+    validate.set_defaults(command=_validate)
+    if command == "validate":
+        from finn_flirnn.driver.validate import add_arguments as add_device_arguments
+
+        validate.add_argument("--deploy", type=Path, required=True, metavar="DIR", help="deploy/ of a build")
+        add_device_arguments(validate)
+        validate.add_argument(
+            "--image",
+            default="hazelnut",
+            metavar="FILE",
+            help="FILE.ptu, FILE.sdt, an image.npz made here, a sample's name (default hazelnut), or none",
+        )
+        validate.add_argument(
+            "--binning", type=int, default=8, metavar="N", help="join N x N of its pixels (default 8)"
+        )
+
     bench = commands.add_parser("bench", help="one table of speed and area, by simulation and synthesis")
     bench.add_argument("configs", nargs="*", metavar="CONFIG", help="default: those of the README")
     bench.add_argument("--output", type=Path, default=Path("output/bench"), metavar="DIR")
@@ -104,6 +121,14 @@ def _build(given: argparse.Namespace) -> None:
         list_all()
     else:
         build(given.config, given.output, given.model, given.until, given.resume)
+
+
+def _validate(given: argparse.Namespace) -> None:
+    from finn_flirnn.build.validate import run_validation
+    from finn_flirnn.driver.procedure import Request
+
+    request = Request(given.deploy, given.device, given.build, given.pixels, given.timeout)
+    run_validation(request, given.image, given.binning, given.output)
 
 
 def _bench(given: argparse.Namespace) -> None:

@@ -33,6 +33,8 @@ class SimulatedBoard:
         self._input, self._output = _only(module.inputs, "input"), _only(module.outputs, "output")
         self._model = build_model(module)
         self._stalls = stalls
+        self.cycles = 0
+        """Cycles of all transfers together."""
 
     def transfer(self, data: bytes, output_bytes: int) -> bytes:
         """Run the transfers in ``data`` through the design.
@@ -53,11 +55,12 @@ class SimulatedBoard:
             )
         except DeadlockError as error:
             raise TimeoutError(str(error)) from error
+        self.cycles += result.cycles
         return sink.pack(result.outputs[self._output.name])
 
 
-def open_board(build_directory: Path) -> SimulatedBoard:
-    """The hardware in the output directory of a build.
+def open_board(build_directory: Path, stalls: float = 0.0) -> SimulatedBoard:
+    """The hardware in the output directory of a build; stalls: as of a SimulatedBoard.
 
     Raises ValueError if there is none, RuntimeError if it cannot be compiled.
     """
@@ -65,7 +68,7 @@ def open_board(build_directory: Path) -> SimulatedBoard:
         module = load_module(build_directory / "rtl")
     except BuildError as error:
         raise ValueError(str(error)) from error
-    return SimulatedBoard(module)
+    return SimulatedBoard(module, stalls)
 
 
 def _only(ports: tuple[StreamPort, ...], name: str) -> StreamPort:

@@ -71,6 +71,12 @@ class Accelerator:
         """What accelerator.json says."""
         return self._metadata
 
+    @property
+    def simulated_cycles(self) -> int | None:
+        """Cycles that a simulated device has run, None for a board. Raises ClosedError."""
+        cycles: int | None = getattr(self._open_device(), "cycles", None)
+        return cycles
+
     def infer(self, decays: npt.ArrayLike, *, normalised: bool = False) -> npt.NDArray[np.float32]:
         """Components of decays.
 

@@ -18,7 +18,10 @@ UART = "uart:"
 
 
 class Device(Protocol):
-    """An accelerator that takes and gives whole groups."""
+    """An accelerator that takes and gives whole groups.
+
+    A simulation also has ``cycles``, how many of its clock it has run: by it, not by wall time, it is judged.
+    """
 
     @property
     def build_id(self) -> str | None:

@@ -48,6 +48,7 @@ class AcceleratorMetadata:
     files: SHA-256 of the other files of the package, by their relative names.
     order: in which pixels travel (driver/order.py); output_lanes: pixels of a group that comes back, 0 for
     as many as are sent. partial_groups: a transfer may end within a group; the device marks its end.
+    latency_s: predicted for one group alone, from its first byte in to its last byte out; 0: not known.
     """
 
     schema: int
@@ -74,6 +75,7 @@ class AcceleratorMetadata:
     output_lanes: int = 0
     partial_groups: bool = False
     link: SerialLink | None = None
+    latency_s: float = 0.0
 
     def __post_init__(self) -> None:
         problems = [
@@ -170,7 +172,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("name", "project_version", "build_id", "model_sha256", "board", "order"), (str,)),
     "output_lanes": (int,),
     "partial_groups": (bool,),
-    **dict.fromkeys(("clock_mhz", "pixels_per_s", "gate_step_ns"), (int, float)),
+    **dict.fromkeys(("clock_mhz", "pixels_per_s", "gate_step_ns", "latency_s"), (int, float)),
     "bitfile": (str, type(None)),
     "output_names": (list,),
     "conditions": (dict,),

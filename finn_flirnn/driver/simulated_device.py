@@ -32,11 +32,18 @@ class SimulatedDevice:
     def __init__(self, engine: Engine) -> None:
         self._engine: Engine | None = engine
         self._build_id = engine.build_id
+        self._of_cycles = engine
 
     @property
     def build_id(self) -> str | None:
         """The build identifier of the simulated design."""
         return self._build_id
+
+    @property
+    def cycles(self) -> int | None:
+        """Cycles that the engine has run in its transfers, None if it does not count them."""
+        cycles: int | None = getattr(self._of_cycles, "cycles", None)
+        return cycles
 
     def transfer(self, data: bytes, output_bytes: int) -> bytes:
         """Run whole groups. Raises ClosedError; DeviceTimeoutError or DeviceError, and is closed then."""
@@ -61,9 +68,10 @@ class SimulatedDevice:
         self._engine = None
 
 
-def open_verilated_board(build_directory: Path) -> Device:
-    """The Verilated design of a build directory as a device.
+def open_verilated_board(build_directory: Path, pauses: float = 0.0) -> Device:
+    """The Verilated system of a build directory as a device.
 
+    pauses: probability, for each cycle, that a side of a stream pauses.
     Raises DeploymentError if finn-flirnn is not installed here, or there is no such build.
     """
     try:
@@ -74,7 +82,7 @@ def open_verilated_board(build_directory: Path) -> Device:
             "or use another device"
         ) from error
     try:
-        engine: Engine = adapter.open_board(build_directory)
+        engine: Engine = adapter.open_board(build_directory, pauses)
     except (OSError, ValueError, RuntimeError) as error:
         raise DeploymentError(f"the hardware of {build_directory} cannot be simulated: {error}") from error
     return SimulatedDevice(engine)

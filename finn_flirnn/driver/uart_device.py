@@ -115,6 +115,7 @@ class UartDevice:
         answers, WrongBuildError if another protocol or clock does.
         """
         self._port: Port | None = port
+        self._of_cycles = port
         try:
             link = _link_of(metadata)
             self._metadata = metadata
@@ -161,6 +162,12 @@ class UartDevice:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def cycles(self) -> int | None:
+        """Cycles that a simulated board has run, None for a board."""
+        cycles: int | None = getattr(self._of_cycles, "cycles", None)
+        return cycles
 
     def close(self) -> None:
         """Close the port."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Does the accelerator on this device compute what the build said it would?
 
-Runs example_input.npy and compares the codes with expected_output.npy by ``==``.
-Exit status: 0 equal, 1 not equal, 2 it could not be run to its end.
+Sends the package's test set, and an image if one is given, and compares every code that comes back with
+the integer model's by ``==``. Exit status: 0 equal, 1 not equal, 2 it could not be run to its end.
 """
 
 from __future__ import annotations
@@ -10,81 +10,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from finn_flirnn.driver.accelerator import Accelerator
-from finn_flirnn.driver.device import DEFAULT_TIMEOUT_S, UART, Device
-from finn_flirnn.driver.errors import AcceleratorError, DeploymentError
+from finn_flirnn.driver.device import DEFAULT_TIMEOUT_S, UART
+from finn_flirnn.driver.errors import AcceleratorError
+from finn_flirnn.driver.examples import ImageSample
 from finn_flirnn.driver.metadata import AcceleratorMetadata
-from finn_flirnn.driver.simulated_device import open_verilated_board
-from finn_flirnn.driver.uart_device import open_simulated_uart
-from finn_flirnn.numerics.fixed_point import Codes
-from finn_flirnn.physics.preprocess import normalise
+from finn_flirnn.driver.procedure import FAILED, SIMULATED, Outcome, Request, carry_out
+from finn_flirnn.driver.validation import Mismatch
 
-EXAMPLE_INPUT = "example_input.npy"
-EXPECTED_OUTPUT = "expected_output.npy"
-EQUAL, DIFFERENT, FAILED = 0, 1, 2
-SIMULATED = ("sim", "uart:sim")
-
-
-@dataclass(frozen=True)
-class Mismatch:
-    """One code that differs."""
-
-    pixel: int
-    step: int
-    output: int
-    expected: int
-    got: int
-
-
-@dataclass(frozen=True)
-class Validation:
-    """The result of a comparison; ``seconds`` includes packing and transfer."""
-
-    name: str
-    build_id: str
-    device: str
-    pixels: int
-    codes: int
-    mismatches: int
-    first_mismatch: Mismatch | None
-    seconds: float
-    pixels_per_s: float
-    predicted_pixels_per_s: float
-
-
-def validate(accelerator: Accelerator, directory: Path, device_name: str, pixels: int | None) -> Validation:
-    """Compare the first ``pixels`` example pixels (None: all).
-
-    Raises DeploymentError if the examples do not fit the accelerator, AcceleratorError.
-    """
-    meta = accelerator.metadata
-    counts, expected = _examples(directory, meta)
-    counts, expected = counts[:pixels], expected[:pixels]
-    inputs = meta.input_stream.format.quantise(normalise(counts, meta.dark_gates))
-    start = time.perf_counter()
-    got = accelerator.infer_codes(inputs[:, :, np.newaxis])
-    seconds = time.perf_counter() - start
-    where = np.argwhere(got != expected)
-    return Validation(
-        name=meta.name,
-        build_id=meta.build_id,
-        device=device_name,
-        pixels=len(got),
-        codes=got.size,
-        mismatches=len(where),
-        first_mismatch=_mismatch(where[0], expected, got) if len(where) else None,
-        seconds=seconds,
-        pixels_per_s=len(got) / seconds,
-        predicted_pixels_per_s=meta.pixels_per_s,
-    )
+JSON_NAME, PAGE_NAME = "validation.json", "validation.html"
 
 
 def main(directory: Path, arguments: list[str]) -> int:
@@ -94,116 +30,133 @@ def main(directory: Path, arguments: list[str]) -> int:
     if options.device in SIMULATED and options.build is None:
         parser.error(f"--device {options.device} needs --build DIR, the output directory of the build")
     try:
-        result = _run(directory, options)
-    except (AcceleratorError, OSError) as error:
-        print(f"validation failed: {type(error).__name__}: {error}", file=sys.stderr)
+        outcome = carry_out(_request(directory, options), lambda text: print(text, flush=True))
+        report = outcome.report
+    except AcceleratorError as error:
+        outcome = None
         report = {"outcome": "failed", "error": type(error).__name__, "message": str(error)}
-        status = FAILED
-    else:
-        print(_summary(result))
-        report = {"outcome": "different" if result.mismatches else "equal", **asdict(result)}
-        status = DIFFERENT if result.mismatches else EQUAL
+    failed = report["outcome"] == "failed"
+    print(summary(report), file=sys.stderr if failed else sys.stdout)
+    status = FAILED if outcome is None else outcome.status
     try:
-        _write(options.json, report)
+        if options.json is not None:
+            write_text(options.json, to_json(report))
+        if options.output is not None and outcome is not None:
+            write_files(outcome, options.output)
     except OSError as error:
-        print(f"the result must be written to {options.json}, but: {error}; give another", file=sys.stderr)
+        target = options.json or options.output
+        print(f"the result must be written to {target}, but: {error}; give another", file=sys.stderr)
         return FAILED
     return status
 
 
-def _run(directory: Path, options: argparse.Namespace) -> Validation:
-    device: str | Device = options.device
-    if options.device == "sim":
-        device = open_verilated_board(options.build)
-    elif options.device == "uart:sim":
-        device = open_simulated_uart(options.build, AcceleratorMetadata.read(directory), options.timeout)
-    with Accelerator.open(directory, device, timeout_s=options.timeout) as accelerator:
-        return validate(accelerator, directory, options.device, options.pixels)
-
-
-def _examples(directory: Path, meta: AcceleratorMetadata) -> tuple[npt.NDArray[np.generic], Codes]:
-    counts, expected = (_load(directory / name) for name in (EXAMPLE_INPUT, EXPECTED_OUTPUT))
-    wanted = (len(counts), meta.steps), (len(counts), meta.steps, meta.outputs)
-    for name, array, shape in zip((EXAMPLE_INPUT, EXPECTED_OUTPUT), (counts, expected), wanted, strict=True):
-        if array.shape != shape or not len(array):
-            raise DeploymentError(f"{name} has shape {array.shape}, expected {shape}; copy the package again")
-    return counts, expected.astype(np.int64)
-
-
-def _load(path: Path) -> npt.NDArray[np.generic]:
-    try:
-        array: npt.NDArray[np.generic] = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise DeploymentError(
-            f"{path.name} must be a numpy array ({error}); copy the package again"
-        ) from error
-    return array
-
-
-def _mismatch(where: npt.NDArray[np.int64], expected: Codes, got: Codes) -> Mismatch:
-    pixel, step, output = (int(i) for i in where)
-    index = (pixel, step, output)
-    return Mismatch(pixel, step, output, int(expected[index]), int(got[index]))
-
-
-def _summary(result: Validation) -> str:
-    lines = [
-        f"{result.name}, build {result.build_id}, device {result.device}",
-        f"{result.pixels} pixels, {result.codes} codes compared, {result.mismatches} mismatches",
-        f"{result.pixels_per_s:.1f} pixels/s ({result.seconds:.3f} s); "
-        f"predicted for the board: {result.predicted_pixels_per_s:.1f} pixels/s",
-    ]
-    if result.first_mismatch is not None:
-        m = result.first_mismatch
+def summary(report: dict[str, Any]) -> str:
+    """What a person reads at the end."""
+    if report["outcome"] == "failed":
+        return f"validation failed: {report['error']}: {report['message']}"
+    lines = [f"{report['name']}, build {report['build_id']}, device {report['device']}"]
+    runs = {"": report, "image: ": report["image"], "with pauses: ": report["pauses"]}
+    for name, run in runs.items():
+        if run is not None:
+            counts = f"{run['pixels']} pixels, {run['codes']} codes compared, {run['mismatches']} mismatches"
+            lines.append(name + counts)
+    lines.append(
+        f"{report['pixels_per_s']:.1f} pixels/s in {report['measured_in']} ({report['seconds']:.3f} s); "
+        f"predicted for the board: {report['predicted_pixels_per_s']:.1f} pixels/s"
+    )
+    if report["latency"] is not None:
+        latency = report["latency"]
         lines.append(
-            f"first mismatch: pixel {m.pixel}, step {m.step}, output {m.output}: "
-            f"expected {m.expected}, got {m.got}"
+            f"one group alone: {1e6 * latency['seconds']:.1f} us in {latency['measured_in']}; "
+            f"predicted: {1e6 * latency['predicted_seconds']:.1f} us"
         )
-    lines.append("DIFFERENT" if result.mismatches else "EQUAL")
+    if report["accuracy"] is not None:
+        errors = report["accuracy"]
+        rmse = ", ".join(f"{name} {value:.4f}" for name, value in errors["rmse"].items())
+        mae = errors["mean_absolute_error"]
+        lines.append(
+            f"against the truth: RMSE {rmse}; mean absolute error of tau_m {mae['tau_m_ns']:.4f} ns, "
+            f"of the amplitude fraction {mae['amplitude_fraction']:.4f}"
+        )
+    for name, run in runs.items():
+        if run is not None and run["mismatches"]:
+            lines.append(f"{name}first mismatch: {Mismatch(**run['first_mismatch'])}")
+    lines.append(report["outcome"].upper())
     return "\n".join(lines)
 
 
-def _write(path: Path | None, report: dict[str, Any]) -> None:
-    """Write a JSON file whole or not at all. Raises OSError."""
-    if path is None:
-        return
+def write_files(outcome: Outcome, folder: Path) -> None:
+    """Write validation.json and validation.html. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / JSON_NAME, to_json(outcome.report))
+    write_text(folder / PAGE_NAME, outcome.page)
+
+
+def to_json(report: dict[str, Any]) -> str:
+    """The text of validation.json."""
+    return json.dumps(report, indent=2, allow_nan=False) + "\n"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all. Raises OSError."""
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    partial.write_text(text, encoding="utf-8")
     partial.replace(path)
 
 
-def _device(text: str) -> str:
+def _request(directory: Path, options: argparse.Namespace) -> Request:
+    image = None
+    if options.image is not None:
+        meta = AcceleratorMetadata.read(directory)
+        image = ImageSample.read(options.image, meta).spread(options.pixels)
+    return Request(directory, options.device, options.build, options.pixels, options.timeout, image)
+
+
+def device_name(text: str) -> str:
+    """Check the name of a device. Raises ArgumentTypeError."""
     if text not in ("pynq", "sim") and not (text.startswith(UART) and len(text) > len(UART)):
         raise argparse.ArgumentTypeError(f"{text} must be pynq, sim, uart:sim or uart:PORT")
     return text
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """Read a number of pixels. Raises ArgumentTypeError."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} must be at least 1")
     return value
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="validate.py", description=__doc__.splitlines()[0])
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that the command has here and in ``finn-flirnn validate``."""
     parser.add_argument(
         "--device",
-        type=_device,
+        type=device_name,
         default="pynq",
         metavar="DEVICE",
-        help="pynq; uart:PORT, as uart:/dev/ttyUSB0; sim: the simulated core; uart:sim: the simulated board",
+        help="pynq; uart:PORT, as uart:/dev/ttyUSB0; sim: the simulated system; uart:sim: the simulated UART",
     )
     parser.add_argument(
         "--build", type=Path, metavar="DIR", help="output directory of the build, to simulate"
     )
-    parser.add_argument("--pixels", type=_positive, metavar="N", help="compare the first N pixels only")
+    parser.add_argument("--pixels", type=positive, metavar="N", help="send the first N pixels only")
     parser.add_argument(
         "--timeout",
         type=float,
         default=DEFAULT_TIMEOUT_S,
         metavar="SECONDS",
         help="for a transfer on a board; a simulation counts cycles",
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help=f"where {JSON_NAME} and {PAGE_NAME} are written"
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="validate.py", description=__doc__.splitlines()[0])
+    add_arguments(parser)
+    parser.add_argument(
+        "--image", type=Path, metavar="FILE.npz", help="an image made by finn-flirnn validate, to send too"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")
     return parser

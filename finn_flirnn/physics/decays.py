@@ -23,6 +23,7 @@ from finn_flirnn.numerics.fixed_point import Reals
 from finn_flirnn.physics.gates import GateGrid
 from finn_flirnn.physics.irf import EmgIrf, Irf, IrfHistogram, MeasuredIrf
 from finn_flirnn.physics.irf_split import IrfSplit
+from finn_flirnn.physics.lifetimes import sample_decays as sample_decays
 from finn_flirnn.physics.presets import Preset
 from finn_flirnn.physics.response import gate_response
 
@@ -123,18 +124,6 @@ class _Prior:
             f"the IRFs of {preset.name} hardly vary, so none of them belong to {split.name.lower()}; widen "
             "irf_fwhm_range_ns or irf_shift_gates, or leave the split out"
         )
-
-
-def sample_decays(times_ns: Reals, tau1_ns: Reals, tau2_ns: Reals, amplitude_fraction: Reals) -> Floats:
-    """The sample's own decay: (pixels, times, 3) float32, channels full, short, long; full is 1 at t = 0.
-
-    >>> sample_decays(np.array([0.0]), np.array([1.0]), np.array([2.0]), np.array([0.25])).tolist()
-    [[[1.0, 0.25, 0.75]]]
-    """
-    fraction = amplitude_fraction[:, None]
-    short = fraction * np.exp(-times_ns / tau1_ns[:, None])
-    long = (1 - fraction) * np.exp(-times_ns / tau2_ns[:, None])
-    return np.stack([short + long, short, long], axis=2).astype(np.float32)
 
 
 def expected_shape(

@@ -71,6 +71,20 @@ class Lifetimes:
         )
 
 
+def sample_decays(
+    times_ns: Reals, tau1_ns: Reals, tau2_ns: Reals, amplitude_fraction: Reals
+) -> npt.NDArray[np.float32]:
+    """The sample's own decay: (pixels, times, 3) float32, channels full, short, long; full is 1 at t = 0.
+
+    >>> sample_decays(np.array([0.0]), np.array([1.0]), np.array([2.0]), np.array([0.25])).tolist()
+    [[[1.0, 0.25, 0.75]]]
+    """
+    fraction = amplitude_fraction[:, None]
+    short = fraction * np.exp(-times_ns / tau1_ns[:, None])
+    long = (1 - fraction) * np.exp(-times_ns / tau2_ns[:, None])
+    return np.stack([short + long, short, long], axis=2).astype(np.float32)
+
+
 def lifetimes_from_sfd(sfd: npt.NDArray[Any], gate_step_ns: float) -> Lifetimes:
     """Read lifetimes off sample decays (pixels, gates, 3): channels full, short, long at the gate starts.
 

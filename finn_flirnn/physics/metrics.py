@@ -6,14 +6,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from finn_flirnn.numerics.fixed_point import Reals
-from finn_flirnn.physics.decays import Decays
 from finn_flirnn.physics.lifetimes import Lifetimes
+
+if TYPE_CHECKING:  # what travels to the board simulates no decays
+    from finn_flirnn.physics.decays import Decays
 
 PEAK_BINS = (50.0, 100.0, 300.0, 1000.0, 2000.0)
 SMALLEST_AMPLITUDE = 0.1

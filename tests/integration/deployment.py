@@ -13,7 +13,8 @@ from finn_flirnn.build.deploy import DeploymentSpec
 from finn_flirnn.codegen.types import RtlModule, StreamPort
 from finn_flirnn.driver.packing import to_groups
 from finn_flirnn.numerics import Seq2SeqNetwork
-from finn_flirnn.physics.decays import simulate
+from finn_flirnn.physics.decays import Decays, simulate
+from finn_flirnn.physics.lifetimes import Lifetimes
 from finn_flirnn.physics.preprocess import normalise
 from finn_flirnn.physics.presets import PAPER135
 
@@ -30,6 +31,7 @@ SPEC = DeploymentSpec(
     output_names=("full", "short", "long"),
     gate_step_ns=PRESET.gate_step_ns,
     conditions={"preset": PRESET.name, "irf_fwhm_ns": 0.25},
+    latency_s=1e-4,
 )
 
 
@@ -39,9 +41,18 @@ class Made:
 
     network: Seq2SeqNetwork
     module: RtlModule
-    counts: np.ndarray
+    decays: Decays
     bitfile: Path
     fakes: ModuleType
+
+    @property
+    def counts(self) -> np.ndarray:
+        return self.decays.counts
+
+    @property
+    def truth(self) -> Lifetimes:
+        decays = self.decays
+        return Lifetimes.from_components(decays.tau1_ns, decays.tau2_ns, decays.amplitude_fraction)
 
 
 def make(folder: Path) -> Made:
@@ -59,11 +70,11 @@ def make(folder: Path) -> Made:
         inputs=(StreamPort("in0_V", 1, network.input_format),),
         outputs=(StreamPort("out0_V", 3, network.output_format),),
     )
-    counts = simulate(PRESET, PIXELS, seed=11).counts
+    decays = simulate(PRESET, PIXELS, seed=11)
     bitfile = folder / "top.bit"
-    write_bitfile(bitfile, network, module, counts)
+    write_bitfile(bitfile, network, module, decays.counts)
     bitfile.with_suffix(".hwh").write_text("<hwh/>\n")
-    return Made(network, module, counts, bitfile, fakes)
+    return Made(network, module, decays, bitfile, fakes)
 
 
 def write_bitfile(path: Path, network: Seq2SeqNetwork, module: RtlModule, counts: np.ndarray) -> None:

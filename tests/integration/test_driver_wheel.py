@@ -3,6 +3,7 @@
 
 import base64
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +16,10 @@ import pytest
 import finn_flirnn
 from finn_flirnn.build.deploy import PACKAGE, assemble_deployment
 from finn_flirnn.driver import AcceleratorMetadata
-from tests.integration.deployment import FAKES, PIXELS, SPEC, Made, make
+from finn_flirnn.driver.examples import ImageSample
+from finn_flirnn.physics.lifetimes import lifetimes_from_sfd
+from finn_flirnn.physics.metrics import rmse
+from tests.integration.deployment import FAKES, PIXELS, PRESET, SPEC, Made, make
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +29,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 @pytest.fixture
 def deploy(made: Made, tmp_path: Path) -> Path:
-    return assemble_deployment(tmp_path / "build", SPEC, made.network, made.module, made.counts, made.bitfile)
+    return assemble_deployment(
+        tmp_path / "build", SPEC, made.network, made.module, made.counts, made.bitfile, made.truth
+    )
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +66,35 @@ def test_the_unpacked_archive_validates_where_only_numpy_is(deploy: Path, bare: 
     done = in_bare(bare, tmp_path / "board" / "deploy", "validate.py")
     assert done.returncode == 0, done.stderr
     assert f"{PIXELS} pixels" in done.stdout and done.stdout.endswith("EQUAL\n")
+
+
+def test_the_board_itself_writes_the_whole_report(
+    made: Made, deploy: Path, bare: Path, tmp_path: Path
+) -> None:
+    """numpy alone: codes, truth, a measured image, page and figures."""
+    mask = np.array([[True, False, True], [True, True, True]])
+    image = ImageSample(
+        "cell.ptu", made.counts, np.load(deploy / "expected_output.npy"), mask, 9 * mask, made.truth.tau_m_ns
+    )
+    image.save(tmp_path / "image.npz")
+    done = in_bare(
+        bare, deploy, "validate.py", "--image", str(tmp_path / "image.npz"), "--output", str(tmp_path)
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "validation.json").read_text())
+    assert (report["outcome"], report["measured_in"], report["pauses"]) == ("equal", "wall time", None)
+    assert (report["image"]["name"], report["image"]["mismatches"]) == ("cell.ptu", 0)
+    assert report["latency"]["predicted_seconds"] == SPEC.latency_s
+    network, codes = made.network, np.load(deploy / "expected_output.npy")
+    sfd = network.output_format.dequantise(codes.astype(np.int64))
+    assert report["accuracy"]["rmse"] == dict(
+        zip(("full", "short", "long"), rmse(sfd, made.decays.sfd).tolist(), strict=True)
+    )
+    found = lifetimes_from_sfd(sfd, PRESET.gate_step_ns)
+    error = np.abs(found.tau_m_ns - made.decays.tau_m_ns).mean()
+    assert report["accuracy"]["mean_absolute_error"]["tau_m_ns"] == pytest.approx(error)
+    page = (tmp_path / "validation.html").read_text()
+    assert page.count("<svg") == 3 and "http" not in page.replace("http://www.w3.org/2000/svg", "")
 
 
 def test_the_wheel_installs_without_a_network_and_works_from_anywhere(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf
+from typing import Any
 
 from finn_flirnn.build.collect import PARTS, stage
 from finn_flirnn.build.config import BuildConfig
@@ -23,9 +24,13 @@ from finn_flirnn.driver.metadata import AcceleratorMetadata, SerialLink
 from finn_flirnn.driver.packing import Stream
 from finn_flirnn.driver.simulated_device import SimulatedDevice
 from finn_flirnn.driver.uart_device import open_simulated_uart
-from finn_flirnn.driver.validate import validate
+from finn_flirnn.driver.validation import validate
+from finn_flirnn.physics.lifetimes import Lifetimes
 
-EXAMPLES = 64
+EXAMPLES = 1000
+"""Pixels of the package's test set."""
+SIMULATED_PIXELS = 64
+"""Those of them that the build itself sends through the simulated system."""
 BOARD_PIXELS = 16
 BITS_A_BYTE = 10
 TIMEOUT_S = 60.0
@@ -41,23 +46,30 @@ def run(context: BuildContext) -> None:
     judged = judged_decays(config, network.input_format)
     preset = judged.decays.preset
     bitfile = context.output / "bitfile" / f"{config.name}.bit"
+    rtlsim = context.read_report("rtlsim")
+    _, answer = _link_seconds(context)  # results take longest on the line
     spec = DeploymentSpec(
         name=config.name,
         board=config.board,
         clock_mhz=config.clock_mhz,
         lanes=config.group_pixels,
         model_sha256=str(context.manifest.model_sha256),
-        pixels_per_s=min(context.read_report("rtlsim")["pixels_per_s"], _link_pixels_per_s(context)),
+        pixels_per_s=min(rtlsim["pixels_per_s"], config.lanes / answer if answer else inf),
         output_names=OUTPUT_NAMES,
         gate_step_ns=preset.gate_step_ns,
         conditions=context.source.conditions(preset),
         order=config.order,
         output_lanes=config.decoder_lanes,
         link=_link(config),
+        latency_s=_latency_s(context, rtlsim),
     )
-    counts = judged.decays.counts[:EXAMPLES]
+    decays = judged.decays
+    counts = decays.counts[:EXAMPLES]
+    truth = Lifetimes.from_components(
+        decays.tau1_ns[:EXAMPLES], decays.tau2_ns[:EXAMPLES], decays.amplitude_fraction[:EXAMPLES]
+    )
     top, bits = load_module(context.output / "rtl"), bitfile if bitfile.exists() else None
-    package = assemble_deployment(context.staging, spec, network, top, counts, bits)
+    package = assemble_deployment(context.staging, spec, network, top, counts, bits, truth)
     what = "the deployed driver and example on the simulated design"
     if config.simulated_lanes != config.group_pixels:
         frame = config.simulated_lanes
@@ -66,7 +78,7 @@ def run(context: BuildContext) -> None:
         package = assemble_deployment(scratch, replace(spec, lanes=frame), network, top, counts)
         what += f" with frames of {frame} pixels"
     with Accelerator.open(package, SimulatedDevice(SimulatedBoard(top))) as accelerator:
-        result = validate(accelerator, package, "sim", EXAMPLES)
+        result = validate(accelerator, package, "sim", SIMULATED_PIXELS)
     stages = [stage("driver", result.pixels, result.codes, result.mismatches, what=what)]
     if config.target.is_open and not result.mismatches:
         meta = AcceleratorMetadata.read(package)
@@ -85,12 +97,33 @@ def _link(config: BuildConfig) -> SerialLink | None:
     return SerialLink(config.link.baud, config.link_settings.idle_s)
 
 
-def _link_pixels_per_s(context: BuildContext) -> float:
-    """What the serial port lets through: results take longest. Infinite for a board without one."""
+def _link_seconds(context: BuildContext) -> tuple[float, float]:
+    """Time that a group's request and its answer take on the serial port; 0 for a board without one."""
     config, network = context.config, context.network
     if not config.target.is_open:
-        return inf
-    (sink,) = load_module(context.output / "rtl").outputs
-    codes = network.steps * config.lanes * network.head.outputs
-    result = Stream(sink.elements, sink.format).bytes_of(codes)
-    return config.lanes * config.link.baud / BITS_A_BYTE / (result + OVERHEAD)
+        return 0.0, 0.0
+    top, codes = load_module(context.output / "rtl"), network.steps * config.lanes
+    sizes = (
+        Stream(port.elements, port.format).bytes_of(codes * features)
+        for port, features in (
+            (top.inputs[0], network.encoder.inputs),
+            (top.outputs[0], network.head.outputs),
+        )
+    )
+    request, answer = ((size + OVERHEAD) * BITS_A_BYTE / config.link.baud for size in sizes)
+    return request, answer
+
+
+def _latency_s(context: BuildContext, rtlsim: dict[str, Any]) -> float:
+    """One group alone: its way in, the time to its first code, then whatever takes longer, group or answer.
+
+    0, not known, for frames too large to be simulated.
+    """
+    config = context.config
+    if config.simulated_lanes != config.group_pixels:
+        return 0.0
+    request, answer = _link_seconds(context)
+    hz = config.clock_mhz * 1e6
+    first = float(rtlsim["first_output_cycles"]) / hz
+    group = float(rtlsim["cycles_per_pixel"]) * config.group_pixels / hz
+    return request + first + max(answer, group)
