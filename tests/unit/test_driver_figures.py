@@ -26,7 +26,7 @@ def test_colours_are_turbo() -> None:
     values = np.linspace(0, 1, 101)[np.newaxis]
     found = coloured(values, np.ones_like(values)) / 255
     error = np.abs(found - matplotlib.colormaps["turbo"](values)[..., :3])
-    assert error.mean() < 0.02 and error.max() < 0.13  # the polynomials are worst at the dark ends
+    assert error.mean() < 0.03 and error.max() < 0.13  # the polynomials are worst at the dark ends
 
 
 def test_masked_pixels_are_black_and_dim_ones_keep_their_hue() -> None:
