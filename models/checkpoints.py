@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 import finn_flirnn
-from finn_flirnn.common.files import write_atomically
+from finn_flirnn.common.files import sha256_of, sha256_of_value, write_atomically
 from finn_flirnn.models.seq2seq_lite import Seq2SeqLite
 from finn_flirnn.numerics import Format
 
@@ -80,6 +80,12 @@ def load_checkpoint(name_or_path: str | Path) -> Seq2SeqLite:
     except (TypeError, ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise CheckpointError(f"{path} with its manifest is no Seq2SeqLite: {error}") from error
     return model.eval()
+
+
+def content_of(name_or_path: str | Path) -> str:
+    """Hash of what a checkpoint computes: of its weights and its model's arguments, not of its name."""
+    path = checkpoint_path(name_or_path)
+    return sha256_of_value([sha256_of(path), load_manifest(path)["model"]])
 
 
 def save_checkpoint(model: Seq2SeqLite, path: str | Path, facts: Mapping[str, Any]) -> Path:

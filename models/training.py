@@ -21,8 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from finn_flirnn.common.files import write_atomically
-from finn_flirnn.models.checkpoints import load_checkpoint, load_manifest, save_checkpoint
+from finn_flirnn.common.files import sha256_of_value, whole_file, write_atomically
+from finn_flirnn.models.checkpoints import content_of, load_checkpoint, load_manifest, save_checkpoint
 from finn_flirnn.models.evaluation import accuracy, predict_float, predict_integer, predict_unquantised
 from finn_flirnn.models.fused import fused_forward, lanes, to_blocks
 from finn_flirnn.models.losses import Loss, LossPlan
@@ -130,13 +130,11 @@ class TrainingData:
     _order: tuple[int, Tensor] | None = field(default=None, init=False, repr=False)
 
     @classmethod
-    def simulate(cls, plan: TrainingPlan) -> TrainingData:
-        """The training set of a plan."""
+    def simulate(cls, plan: TrainingPlan, taught: Path | None = None) -> TrainingData:
+        """The training set of a plan; taught: folder that keeps what teachers predict, see ``_taught``."""
         decays = plan.simulate(plan.train_decays, 0, IrfSplit.TRAIN)
         x, sfd = torch.from_numpy(normalise(decays.counts)[:, :, None]), torch.from_numpy(decays.sfd)
-        if plan.teacher is None:
-            return cls(x, sfd)
-        return cls(x, sfd, predict_unquantised(load_teacher(plan), x))
+        return cls(x, sfd, None if plan.teacher is None else _taught(plan, x, taught))
 
     def batch(self, plan: TrainingPlan, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
         """Batch number ``step`` in blocks; every epoch visits the decays in an order of its own."""
@@ -148,6 +146,26 @@ class TrainingData:
         chosen = self._order[1][index * plan.batch : (index + 1) * plan.batch]
         taught = None if self.taught is None else to_blocks(self.taught[chosen])
         return to_blocks(self.x[chosen]), to_blocks(self.sfd[chosen]), taught
+
+
+def _taught(plan: TrainingPlan, x: Tensor, folder: Path | None) -> Tensor:
+    """What the plan's teacher predicts of the training set (pixels, T, 3), computed once for a folder.
+
+    Predictions are kept under the hash of the teacher and of all that decides the training set.
+    """
+    teacher = load_teacher(plan)
+    if folder is None:
+        return predict_unquantised(teacher, x)
+    assert plan.teacher is not None
+    conditions = asdict(preset_by_name(plan.preset))
+    data = [conditions, plan.seed, plan.train_decays, plan.disjoint_irfs]
+    path = folder / f"taught_{sha256_of_value([content_of(plan.teacher), data])[:20]}.npy"
+    if not path.exists():
+        predicted = predict_unquantised(teacher, x)
+        with whole_file(path) as file:
+            np.save(file, predicted.numpy())
+    # pages of the file are read as batches ask for them, and shared by all who train
+    return torch.from_numpy(np.load(path, mmap_mode="c"))
 
 
 def load_teacher(plan: TrainingPlan) -> Seq2SeqLite:
@@ -167,12 +185,14 @@ def load_teacher(plan: TrainingPlan) -> Seq2SeqLite:
 class Trainer:
     """A training run in a folder: ``training.pt`` to go on from, ``model.npz`` and ``.json`` to use.
 
-    loss: in place of the plan's. report: called after every step with (phase, step, loss).
+    loss: in place of the plan's. taught: folder in which to keep the teacher's predictions. report: called
+    after every step with (phase, step, loss).
     """
 
     plan: TrainingPlan
     folder: Path
     loss: Loss | None = None
+    taught: Path | None = None
     checkpoint_seconds: float = 120.0
     report: Callable[[Phase, int, float], None] = lambda phase, step, loss: None
     history: list[Validation] = field(default_factory=list)
@@ -196,7 +216,7 @@ class Trainer:
     def run(self) -> dict[str, float]:
         """Train to the end; returns the metrics of the kept model."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        data = TrainingData.simulate(self.plan)
+        data = TrainingData.simulate(self.plan, self.taught)
         validation = self.plan.simulate(self.plan.validation_decays, 1, IrfSplit.VALIDATION)
         started = time.monotonic() - self.elapsed
         saved = time.monotonic()

@@ -7,12 +7,15 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
-def write_atomically(path: Path, content: str | bytes) -> Path:
-    """Write a file under a temporary name, then rename it; returns ``path``. Text is written as UTF-8.
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to that takes its name when the block ends well.
 
     Raises OSError; the old file, if any, then stays, and no other is left behind.
     """
@@ -20,7 +23,7 @@ def write_atomically(path: Path, content: str | bytes) -> Path:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
@@ -28,6 +31,12 @@ def write_atomically(path: Path, content: str | bytes) -> Path:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def write_atomically(path: Path, content: str | bytes) -> Path:
+    """Write ``whole_file``; returns ``path``. Text is written as UTF-8. Raises OSError."""
+    with whole_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
     return path
 
 

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from finn_flirnn.common.files import write_atomically, write_json
 from finn_flirnn.study.execution import read_result, run_units
 from finn_flirnn.study.grid import find_grid, grid_names, load_grid, units_of
-from finn_flirnn.study.plots import pareto
+from finn_flirnn.study.plots import learning_curves, pareto
 from finn_flirnn.study.tables import Row, as_csv, as_json, document
 from finn_flirnn.study.workload import Kind, Unit
 
@@ -75,7 +75,8 @@ def run(given: argparse.Namespace) -> None:
         if folder is not None:
             images = folder / IMAGES
             images.mkdir(parents=True, exist_ok=True)
-            plots = pareto(rows, workload.columns[0], images, f"study_{grid.name}")
+            error, name = workload.columns[0], f"study_{grid.name}"
+            plots = pareto(rows, error, images, name) + learning_curves(rows, error, images, name)
             links = [f"{IMAGES}/{plot.name}" for plot in plots]
             write_atomically(folder / DOCUMENT, document(grid, rows, workload.columns, links))
     console.print(f"wrote {output / DOCUMENT}", soft_wrap=True)

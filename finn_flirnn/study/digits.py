@@ -91,6 +91,10 @@ class Digits:
                 scores = model.eval()(torch.from_numpy(test[0])).double().numpy()
         return Result(_figures(scores, test[1]), _sizes(model))
 
+    def content(self, choices: dict[str, Any]) -> dict[str, str]:
+        """See ``Workload.content``; no choice names a file."""
+        return {}
+
     def references(self, choices: dict[str, Any]) -> list[Unit]:
         """See ``Workload.references``."""
         return [Unit(Kind.REFERENCE, "no image, most frequent digit", choices)]

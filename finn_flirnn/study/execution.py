@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -113,7 +113,7 @@ def run_units(
 def read_result(folder: Path) -> tuple[dict[str, Any], Result]:
     """The facts and the result of a unit that is done."""
     facts = read_json_file(folder / RESULT_FILE)
-    return facts, Result(facts["metrics"], facts["sizes"], facts["groups"], facts["note"])
+    return facts, Result(**{f.name: facts[f.name] for f in fields(Result)})
 
 
 @contextmanager

@@ -4,7 +4,9 @@
 Settings of a grid file, beside what all units share: "preset"; "train", "test": numbers of decays; "start":
 a checkpoint whose weights float models begin with, widened to their size if need be (it is taken as it is if
 "steps" is 0); "calibration": decays of
-PTQ; "fit", "bayes": decays of these references; "draws" of the prior for the latter.
+PTQ; "shipped": test decays of checkpoints; "shifted": decays under each other condition for checkpoints, float
+models, prior and fit, 0 for none; "fit", "bayes": decays of these references; "draws" of the prior for the
+latter. The IRFs of training, validation and test are different ones (``physics.irf_split``).
 
 Gates and candidates have 8 bits and pre-activations 10; with weights wider than 8 bits all have 16. Networks
 trained with quantisers have the grids that PTQ's calibration finds for their float model.
@@ -21,17 +23,20 @@ from finn_flirnn.codegen.folding_search import choose_folding
 from finn_flirnn.codegen.multiplier import Multiplier
 from finn_flirnn.codegen.resources import Resources
 from finn_flirnn.models import Seq2SeqLite
-from finn_flirnn.models.checkpoints import load_checkpoint, load_manifest, save_checkpoint
+from finn_flirnn.models.checkpoints import content_of, load_checkpoint, load_manifest, save_checkpoint
 from finn_flirnn.models.evaluation import predict_float, predict_integer
 from finn_flirnn.models.fused import lanes
 from finn_flirnn.models.losses import LossKind, LossPlan
 from finn_flirnn.models.ptq import PtqPlan, quantise_after_training
 from finn_flirnn.models.training import MODEL_FILE, STATE_FILE, Phase, Trainer, TrainingPlan
 from finn_flirnn.models.widen import widened
+from finn_flirnn.physics.decays import Decays as SimulatedDecays
 from finn_flirnn.physics.decays import simulate
+from finn_flirnn.physics.fresh_test import Prediction
+from finn_flirnn.physics.irf_split import IrfSplit
 from finn_flirnn.physics.preprocess import normalise
 from finn_flirnn.physics.presets import preset_by_name
-from finn_flirnn.study.judging import COLUMNS, LABELS, PUBLISHED, REFERENCES, fresh_decays, judged
+from finn_flirnn.study.judging import COLUMNS, LABELS, PUBLISHED, REFERENCES, judged
 from finn_flirnn.study.workload import Kind, Result, Unit
 
 DEFAULTS: dict[str, Any] = {
@@ -40,12 +45,16 @@ DEFAULTS: dict[str, Any] = {
     "test": 20_000,
     "start": None,
     "calibration": 512,
+    "shipped": 100_000,
+    "shifted": 2_000,
     "fit": 5_000,
     "bayes": 300,
     "draws": 60_000,
 }
 START_FILE = "start.npz"
-CALIBRATION_STREAM, VALIDATION_DECAYS, VALIDATIONS = 9_002, 2_048, 5
+FILES = ("checkpoint", "start")
+"""Choices that name a checkpoint."""
+CALIBRATION_STREAM, VALIDATION_DECAYS, VALIDATIONS = 9_002, 2_048, 8
 TARGET_CYCLES = 2_600
 """Cycles a pixel of the hardware whose cost is estimated: the target of the project's own builds."""
 NO_LIMIT = Resources(*[1 << 40] * 5)
@@ -54,7 +63,7 @@ NO_LIMIT = Resources(*[1 << 40] * 5)
 class Decays:
     """See ``study.workload.Workload``."""
 
-    version = 1
+    version = 2
     columns = COLUMNS
 
     def run(self, unit: Unit, folder: Path, start: Path | None, teacher: Path | None) -> Result:
@@ -63,26 +72,36 @@ class Decays:
         if unknown:
             raise ValueError(f"settings {sorted(unknown)} are unknown; take some of {', '.join(DEFAULTS)}")
         choices = DEFAULTS | unit.choices
+        preset = preset_by_name(choices["preset"])
         if unit.kind is Kind.REFERENCE:
             if choices["reference"] in PUBLISHED:
                 return Result(
                     PUBLISHED[choices["reference"]], note="figures of its authors, on their own data"
                 )
-            return REFERENCES[choices["reference"]](preset_by_name(choices["preset"]), choices)
+            return REFERENCES[choices["reference"]](preset, choices)
         if unit.kind is Kind.CHECKPOINT:
-            return _judge_integer(load_checkpoint(choices["checkpoint"]), choices)
+            return _judge_checkpoint(choices)
         if unit.kind is Kind.FLOAT:
-            model = _float_model(unit, choices, folder)
-            decays = fresh_decays(preset_by_name(choices["preset"]), choices)
-            return judged(predict_float(model, decays.counts), decays, sizes=_sizes(model))
+            model, history, note = _float_model(unit, choices, folder)
+
+            def method(decays: SimulatedDecays) -> Prediction:
+                return predict_float(model, decays.counts), None
+
+            more = {"sizes": _sizes(model), "history": history, "note": note}
+            return judged(method, preset, choices, choices["test"], **more)
         assert start is not None
         trained = load_checkpoint(start / MODEL_FILE)
         if unit.kind is Kind.PTQ:
             model = _quantised(trained, choices)
             save_checkpoint(model, folder / MODEL_FILE, {"ptq": choices})
-        else:
-            model = _train(unit, choices, folder, start / MODEL_FILE, teacher, _quantised(trained, choices))
-        return _judge_integer(model, choices)
+            return _judge_integer(model, choices, choices["test"], shifted=False)
+        wanted = _quantised(trained, choices)
+        model, history = _train(unit, choices, folder, start / MODEL_FILE, teacher, wanted)
+        return _judge_integer(model, choices, choices["test"], shifted=False, history=history)
+
+    def content(self, choices: dict[str, Any]) -> dict[str, str]:
+        """See ``Workload.content``."""
+        return {name: content_of(choices[name]) for name in FILES if choices.get(name) is not None}
 
     def references(self, choices: dict[str, Any]) -> list[Unit]:
         """See ``Workload.references``."""
@@ -96,24 +115,32 @@ UNIT_CHOICES = frozenset(
 )
 
 
+History = list[dict[str, float]]
+
+
 def _first_weights(choices: dict[str, Any], folder: Path) -> Path | None:
     """A checkpoint of the unit's size with the weights of "start", or None for random ones."""
     if choices["start"] is None:
         return None
     given = load_checkpoint(choices["start"])
-    if choices["hidden"] < given.encoder.hidden_size:
+    try:
+        grown = widened(given, choices["hidden"], choices["seed"])
+    except ValueError:  # the unit's model is no wider one of this
         return None
-    return save_checkpoint(
-        widened(given, choices["hidden"], choices["seed"]),
-        folder / START_FILE,
-        {"widened_from": choices["start"]},
-    )
+    return save_checkpoint(grown, folder / START_FILE, {"widened_from": choices["start"]})
 
 
-def _float_model(unit: Unit, choices: dict[str, Any], folder: Path) -> Seq2SeqLite:
+def _float_model(unit: Unit, choices: dict[str, Any], folder: Path) -> tuple[Seq2SeqLite, History, str]:
+    """The model, its learning curve, and a note on its first weights."""
+    if "checkpoint" in choices:
+        model = load_checkpoint(choices["checkpoint"])
+        training = load_manifest(choices["checkpoint"]).get("training")
+        save_checkpoint(model, folder / MODEL_FILE, {"training": training})
+        return model, [], ""
     start = _first_weights(choices, folder)
+    note = "" if start is None else f"began with the weights of {choices['start']}"
     if choices["steps"]:
-        return _train(unit, choices, folder, start, None)
+        return *_train(unit, choices, folder, start, None), note
     if start is None:
         raise ValueError(
             f'{unit.label} must be trained for some steps, or "start" must be a checkpoint of at most '
@@ -121,7 +148,7 @@ def _float_model(unit: Unit, choices: dict[str, Any], folder: Path) -> Seq2SeqLi
         )
     model = load_checkpoint(start)
     save_checkpoint(model, folder / MODEL_FILE, {"training": load_manifest(choices["start"]).get("training")})
-    return model
+    return model, [], note
 
 
 def _train(
@@ -131,7 +158,7 @@ def _train(
     start: Path | None,
     teacher: Path | None,
     quantised: Seq2SeqLite | None = None,
-) -> Seq2SeqLite:
+) -> tuple[Seq2SeqLite, History]:
     """Train, going on with what is in the folder; quantised: of the formats that the model shall have."""
     preset = preset_by_name(choices["preset"])
     steps, batch = choices["steps"], choices["batch"]
@@ -154,11 +181,12 @@ def _train(
         loss=LossPlan(LossKind(choices.get("loss", "truth"))),
         teacher=None if teacher is None else str(teacher / MODEL_FILE),
     )
-    trainer = Trainer(plan, folder, checkpoint_seconds=60.0)
+    trainer = Trainer(plan, folder, taught=teacher, checkpoint_seconds=60.0)
     if (folder / STATE_FILE).exists():
         trainer.resume()
     trainer.run()
-    return load_checkpoint(folder / MODEL_FILE)
+    history = [{"step": entry.step, **entry.metrics} for entry in trainer.history]
+    return load_checkpoint(folder / MODEL_FILE), history
 
 
 def _quantised(trained: Seq2SeqLite, choices: dict[str, Any]) -> Seq2SeqLite:
@@ -173,13 +201,25 @@ def _quantised(trained: Seq2SeqLite, choices: dict[str, Any]) -> Seq2SeqLite:
         bias_correction=choices.get("bias_correction", False),
     )
     preset = preset_by_name(choices["preset"])
-    decays = simulate(preset, choices["calibration"], (choices["seed"], CALIBRATION_STREAM))
+    seed = choices["seed"], CALIBRATION_STREAM
+    decays = simulate(preset, choices["calibration"], seed, split=IrfSplit.TRAIN)
     return quantise_after_training(trained, plan, torch.from_numpy(normalise(decays.counts)[:, :, None]))
 
 
-def _judge_integer(model: Seq2SeqLite, choices: dict[str, Any]) -> Result:
-    decays = fresh_decays(preset_by_name(choices["preset"]), choices)
-    return judged(predict_integer(model, decays.counts), decays, sizes=_sizes(model) | _hardware(model))
+def _judge_checkpoint(choices: dict[str, Any]) -> Result:
+    model, training = load_checkpoint(choices["checkpoint"]), load_manifest(choices["checkpoint"])["training"]
+    note = f"{choices['shipped']:,} decays"
+    if not training.get("disjoint_irfs", False):
+        note += "; its training drew from all IRFs, so the test's are new draws of the same kind"
+    return _judge_integer(model, choices, choices["shipped"], note=note)
+
+
+def _judge_integer(model: Seq2SeqLite, choices: dict[str, Any], pixels: int, **more: Any) -> Result:
+    def method(decays: SimulatedDecays) -> Prediction:
+        return predict_integer(model, decays.counts), None
+
+    sizes = _sizes(model) | _hardware(model)
+    return judged(method, preset_by_name(choices["preset"]), choices, pixels, sizes=sizes, **more)
 
 
 def _sizes(model: Seq2SeqLite) -> dict[str, float]:

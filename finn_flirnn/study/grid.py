@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,10 @@ def _flags(default: tuple[bool, ...]) -> Any:
     return setting("true or false", lambda v: True, default)
 
 
+def _sizes() -> Any:
+    return setting('sizes of the grid such as "32" or "32x16"', bool, ())
+
+
 @dataclass(frozen=True)
 class Training(DataClassDictMixin):
     """Steps of the float models' training, 0 to take their first weights, and its highest learning rate."""
@@ -37,33 +42,42 @@ class Training(DataClassDictMixin):
 
 @dataclass(frozen=True)
 class Teacher(DataClassDictMixin):
-    """A wider float model that teaches."""
+    """A float model that teaches: a checkpoint, or one to be trained with ``hidden`` units in each layer."""
 
-    hidden: int = whole(1, 4096)
-    steps: int = whole(1, 100_000_000)
-    rate: float = setting("a number from 0 to 1", lambda v: 0 < v <= 1)
+    checkpoint: str | None = setting("a name or path of a checkpoint", bool, None)
+    hidden: tuple[int, ...] = _numbers(1, 4096, ())
+    steps: int | None = whole(1, 100_000_000, None)
+    rate: float | None = setting("a number from 0 to 1", lambda v: 0 < v <= 1, None)
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether exactly one of the two is described, and wholly."""
+        trained = [bool(self.hidden), self.steps is not None, self.rate is not None]
+        return all(trained) if self.checkpoint is None else not any(trained)
 
 
 @dataclass(frozen=True)
 class Aware(DataClassDictMixin):
-    """Quantisation-aware training: every combination of the lists."""
+    """Quantisation-aware training: every combination of the lists, of all sizes or those named."""
 
     steps: int = whole(1, 100_000_000)
     rate: float = setting("a number from 0 to 1", lambda v: 0 < v <= 1)
     weight_bits: tuple[int, ...] = _numbers(2, 16, (8, 6, 4))
     state_bits: tuple[int, ...] = _numbers(2, 16, (8,))
     losses: tuple[str, ...] = setting(" | ".join(LOSSES), lambda v: v in LOSSES, ("truth",))
+    sizes: tuple[str, ...] = _sizes()
 
 
 @dataclass(frozen=True)
 class AfterTraining(DataClassDictMixin):
-    """Quantisation without training: every combination of the lists."""
+    """Quantisation without training: every combination of the lists, of all sizes or those named."""
 
     weight_bits: tuple[int, ...] = _numbers(2, 16, (16, 8, 6, 4))
     state_bits: tuple[int, ...] = _numbers(2, 16, (8,))
     per_channel: tuple[bool, ...] = _flags((False, True))
     calibrated: tuple[bool, ...] = _flags((True,))
     bias_correction: tuple[bool, ...] = _flags((False, True))
+    sizes: tuple[str, ...] = _sizes()
 
 
 @dataclass(frozen=True)
@@ -76,6 +90,7 @@ class Grid(DataClassDictMixin):
     title: str = setting("some words", lambda v: True, "")
     seed: int = whole(0, 2**32 - 1, 1)
     hidden: tuple[int, ...] = _numbers(1, 4096, (32,))
+    stacked: tuple[tuple[int, ...], ...] = _numbers(1, 4096, ())
     batch: int = whole(1, 1 << 20, 128)
     teacher: Teacher | None = None
     qat: Aware | None = None
@@ -89,6 +104,25 @@ class Grid(DataClassDictMixin):
     def shared(self) -> dict[str, Any]:
         """Choices of every unit."""
         return {"seed": self.seed, "batch": self.batch} | self.settings
+
+    @property
+    def sizes(self) -> dict[str, int | list[int]]:
+        """Name of a size -> units, or those of each layer of a stack."""
+        layers: list[tuple[int, ...]] = [*((units,) for units in self.hidden), *self.stacked]
+        return {size_name(units): units_of_layers(units) for units in layers}
+
+
+def size_name(layers: tuple[int, ...]) -> str:
+    """
+    >>> size_name((32, 16))
+    '32x16'
+    """
+    return "x".join(map(str, layers))
+
+
+def units_of_layers(layers: tuple[int, ...]) -> int | list[int]:
+    """As a model takes it: a number, or the list of a stack."""
+    return layers[0] if len(layers) == 1 else list(layers)
 
 
 def grid_names() -> list[str]:
@@ -117,6 +151,14 @@ def load_grid(path: Path) -> tuple[Grid, Workload]:
     distils = grid.qat is not None and any(loss != "truth" for loss in grid.qat.losses)
     if distils and grid.teacher is None:
         problems.append(Problem("teacher", "missing, but qat.losses distils", '"truth" alone, or a teacher'))
+    if grid.teacher is not None and not grid.teacher.is_clear:
+        accepted = '"checkpoint" alone, or "hidden", "steps" and "rate"'
+        problems.append(Problem("teacher", f"found {sorted(tree['teacher'])}", accepted))
+    for name in ("qat", "ptq"):
+        part = getattr(grid, name)
+        unknown = sorted(set(part.sizes) - grid.sizes.keys()) if part else []
+        if unknown:
+            problems.append(Problem(f"{name}.sizes", f"found {unknown}", ", ".join(grid.sizes)))
     try:
         workload = load_workload(grid.workload)
     except ValueError as error:
@@ -127,65 +169,67 @@ def load_grid(path: Path) -> tuple[Grid, Workload]:
 
 
 def units_of(grid: Grid, workload: Workload) -> list[Unit]:
-    """The units of a grid, each after those that it needs, in the order of the table."""
+    """The units of a grid, each after those that it needs, in the order of the table.
+
+    Raises ValueError for a file that a unit names and that is not there.
+    """
     shared = grid.shared
-    units = [Unit(Kind.CHECKPOINT, name, shared | {"checkpoint": name}) for name in grid.checkpoints]
-    teacher = _teacher(grid)
-    units += [teacher] if teacher else []
-    for hidden in grid.hidden:
-        trained = Unit(Kind.FLOAT, f"float {hidden}", shared | {"hidden": hidden, **grid.training.to_dict()})
+
+    def unit(kind: Kind, label: str, choices: dict[str, Any], **parents: Unit | None) -> Unit:
+        every = shared | choices
+        return Unit(kind, label, every, **parents, content=workload.content(every))
+
+    units = [unit(Kind.CHECKPOINT, name, {"checkpoint": name}) for name in grid.checkpoints]
+    teacher = None
+    if grid.teacher is not None:
+        label, choices = _teacher(grid.teacher)
+        teacher = unit(Kind.FLOAT, label, choices)
+        units.append(teacher)
+    for size, hidden in grid.sizes.items():
+        trained = unit(Kind.FLOAT, f"float {size}", {"hidden": hidden, **grid.training.to_dict()})
         units.append(trained)
-        units += _after_training(grid, trained)
-        units += _aware(grid, trained, teacher)
-    return units + workload.references(shared)
+        if grid.ptq is not None and size in (grid.ptq.sizes or grid.sizes):
+            for label, choices in _after_training(grid.ptq):
+                label = f"PTQ {size}, {label}"
+                units.append(unit(Kind.PTQ, label, {"hidden": hidden, **choices}, start=trained))
+        if grid.qat is not None and size in (grid.qat.sizes or grid.sizes):
+            for label, choices in _aware(grid.qat):
+                taught = teacher if choices["loss"] != "truth" else None
+                label = f"QAT {size}{label}"
+                units.append(
+                    unit(Kind.QAT, label, {"hidden": hidden, **choices}, start=trained, teacher=taught)
+                )
+    return units + [replace(u, content=workload.content(u.choices)) for u in workload.references(shared)]
 
 
-def _teacher(grid: Grid) -> Unit | None:
-    if grid.teacher is None:
-        return None
-    choices = grid.shared | grid.teacher.to_dict()
-    return Unit(Kind.FLOAT, f"teacher, float {grid.teacher.hidden}", choices)
+def _teacher(teacher: Teacher) -> tuple[str, dict[str, Any]]:
+    """Label and choices."""
+    if teacher.checkpoint is not None:
+        return f"teacher {teacher.checkpoint}", {"checkpoint": teacher.checkpoint}
+    trained = {"hidden": units_of_layers(teacher.hidden), "steps": teacher.steps, "rate": teacher.rate}
+    return f"teacher, float {size_name(teacher.hidden)}", trained
 
 
-def _after_training(grid: Grid, trained: Unit) -> list[Unit]:
-    if grid.ptq is None:
-        return []
-    units = []
-    p, hidden = grid.ptq, trained.choices["hidden"]
-    for weight, state, rows, calibrated, corrected in product(
-        p.weight_bits, p.state_bits, p.per_channel, p.calibrated, p.bias_correction
-    ):
+def _after_training(ptq: AfterTraining) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Label and choices of every combination."""
+    lists = (ptq.weight_bits, ptq.state_bits, ptq.per_channel, ptq.calibrated, ptq.bias_correction)
+    for weight, state, rows, calibrated, corrected in product(*lists):
+        words = ["per row" if rows else "per tensor"]
+        words += [] if calibrated else ["not calibrated"]
+        words += ["bias corrected"] if corrected else []
         choices = {
-            "hidden": hidden,
             "weight_bits": weight,
             "state_bits": state,
             "per_channel": rows,
             "calibrated": calibrated,
             "bias_correction": corrected,
         }
-        words = ["per row" if rows else "per tensor"]
-        words += [] if calibrated else ["not calibrated"]
-        words += ["bias corrected"] if corrected else []
-        label = f"PTQ {hidden}, {', '.join(words)}"
-        units.append(Unit(Kind.PTQ, label, grid.shared | choices, start=trained))
-    return units
+        yield ", ".join(words), choices
 
 
-def _aware(grid: Grid, trained: Unit, teacher: Unit | None) -> list[Unit]:
-    if grid.qat is None:
-        return []
-    units = []
-    hidden = trained.choices["hidden"]
-    for weight, state, loss in product(grid.qat.weight_bits, grid.qat.state_bits, grid.qat.losses):
-        choices = {
-            "hidden": hidden,
-            "weight_bits": weight,
-            "state_bits": state,
-            "loss": loss,
-            "steps": grid.qat.steps,
-            "rate": grid.qat.rate,
-        }
-        taught = teacher if loss != "truth" else None
-        label = f"QAT {hidden}" + (f", distilled ({loss})" if taught else "")
-        units.append(Unit(Kind.QAT, label, grid.shared | choices, start=trained, teacher=taught))
-    return units
+def _aware(qat: Aware) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Label and choices of every combination."""
+    for weight, state, loss in product(qat.weight_bits, qat.state_bits, qat.losses):
+        label = "" if loss == "truth" else f", distilled ({loss})"
+        choices = {"weight_bits": weight, "state_bits": state, "loss": loss}
+        yield label, choices | {"steps": qat.steps, "rate": qat.rate}

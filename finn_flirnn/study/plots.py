@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Pareto plots: the error against what a model costs."""
+"""Plots of a study: the error against what a model costs, and learning curves."""
 
 from __future__ import annotations
 
@@ -56,3 +56,31 @@ def pareto(rows: list[Row], error: Column, folder: Path, name: str) -> list[Path
         figure.savefig(path, dpi=130)
         files.append(path)
     return files
+
+
+def learning_curves(rows: list[Row], error: Column, folder: Path, name: str) -> list[Path]:
+    """Write the validation error of every trained row against its steps; returns the file, if there is one."""
+    from matplotlib import colormaps
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    trained = [row for row in rows if any(error.key in entry for entry in row.result.history)]
+    kinds = list(dict.fromkeys(row.unit.kind for row in trained))
+    if not trained:
+        return []
+    figure = Figure(figsize=(5.0 * len(kinds), 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    for place, kind in enumerate(kinds):
+        axes = figure.add_subplot(1, len(kinds), place + 1)
+        chosen = [row for row in trained if row.unit.kind is kind]
+        for number, row in enumerate(chosen):
+            entries = [entry for entry in row.result.history if error.key in entry]
+            steps, errors = ([entry[key] for entry in entries] for key in ("step", error.key))
+            label = " ".join([row.unit.label, *("/".join(row.bits),) * any(row.bits)])
+            colour = colormaps["turbo"](number / max(1, len(chosen) - 1))
+            axes.plot(steps, errors, marker=".", linewidth=1, color=colour, label=label)
+        axes.set(xlabel="steps", ylabel=f"{error.title}, validation", title=str(kind), yscale="log")
+        axes.legend(frameon=False, fontsize=5, ncols=1 + len(chosen) // 16)
+    path = folder / f"{name}_learning.png"
+    figure.savefig(path, dpi=130)
+    return [path]

@@ -45,7 +45,7 @@ def document(grid: Grid, rows: list[Row], columns: tuple[Column, ...], plots: li
         body.append([row.unit.label, *row.bits, *figures, *counts])
     parts += ["## All rows", _table(headings, body), *_notes(rows)]
     parts += _groups(rows, columns)
-    parts += [f"![Pareto plot]({plot})" for plot in plots]
+    parts += [f"![{_caption(plot)}]({plot})" for plot in plots]
     return "\n\n".join(parts) + "\n"
 
 
@@ -103,18 +103,23 @@ def as_json(grid: Grid, rows: list[Row]) -> dict[str, Any]:
 
 
 def _groups(rows: list[Row], columns: tuple[Column, ...]) -> list[str]:
-    """A table of the first column's metric in each group of the test data."""
+    """For each heading of ``Result.groups`` a table of the first column's metric."""
     error = columns[0]
-    names = list(dict.fromkeys(name for row in rows for name in row.result.groups))
-    if not names:
-        return []
-    body = [
-        [row.unit.label, *row.bits]
-        + [_number(row.result.groups.get(name, {}).get(error.key), error.digits) for name in names]
-        for row in rows
-        if row.result.groups
-    ]
-    return [f"## {error.title} by peak counts", _table(["model", "weights", "state", *names], body)]
+    parts = []
+    for heading in dict.fromkeys(heading for row in rows for heading in row.result.groups):
+        tables = [(row, row.result.groups[heading]) for row in rows if heading in row.result.groups]
+        names = list(dict.fromkeys(name for _, groups in tables for name in groups))
+        body = [
+            [row.unit.label, *row.bits]
+            + [_number(groups.get(name, {}).get(error.key), error.digits) for name in names]
+            for row, groups in tables
+        ]
+        parts += [f"## {error.title} {heading}", _table(["model", "weights", "state", *names], body)]
+    return parts
+
+
+def _caption(plot: str) -> str:
+    return "Learning curves" if plot.endswith("_learning.png") else "Pareto plot"
 
 
 def _notes(rows: list[Row]) -> list[str]:

@@ -38,7 +38,8 @@ class Kind(StrEnum):
 class Unit:
     """A unit of work: everything that decides its result.
 
-    choices: JSON values. start: whose weights to begin with, or to quantise. teacher: who teaches.
+    choices: JSON values. start: whose weights to begin with, or to quantise. teacher: who teaches. content:
+    in place of the choices that name files, the hashes of these files (``Workload.content``).
     """
 
     kind: Kind
@@ -46,11 +47,12 @@ class Unit:
     choices: dict[str, Any]
     start: Unit | None = None
     teacher: Unit | None = None
+    content: dict[str, str] = field(default_factory=dict)
 
     def key(self, workload: str, version: int) -> str:
         """Hash of all that decides the result: equal for equal work."""
         parents = [unit and unit.key(workload, version) for unit in (self.start, self.teacher)]
-        content = [workload, version, self.kind, self.choices, parents]
+        content = [workload, version, self.kind, self.choices | self.content, parents]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:20]
 
 
@@ -68,12 +70,14 @@ class Result:
     """What came out of a unit.
 
     metrics: by ``Column.key``. sizes: "parameters", "mac" and whatever else a Pareto plot shall show. groups:
-    metrics of parts of the test data, by name. note: what a reader must know of this row.
+    metrics of parts of the test data or of other tests, by the heading of a table and the name of a column.
+    history: the learning curve, one validation each: "step" and metrics. note: what a reader must know.
     """
 
     metrics: dict[str, float]
     sizes: dict[str, float] = field(default_factory=dict)
-    groups: dict[str, dict[str, float]] = field(default_factory=dict)
+    groups: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
     note: str = ""
 
 
@@ -94,6 +98,9 @@ class Workload(Protocol):
         start, teacher: folders of these units. A folder in which a killed attempt left something is given
         again; going on from there is the workload's affair. Raises ValueError for choices that it has not.
         """
+
+    def content(self, choices: dict[str, Any]) -> dict[str, str]:
+        """Choice -> hash of the content of the file that it names; {} if none does. Raises ValueError."""
 
     def references(self, choices: dict[str, Any]) -> list[Unit]:
         """Units of kind REFERENCE for the table, given the choices that all units share."""

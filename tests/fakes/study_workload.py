@@ -32,7 +32,11 @@ class Counting:
         error = float(unit.choices.get("weight_bits", 1))
         error += sum(float((parent / "error").read_text()) for parent in (start, teacher) if parent)
         (folder / "error").write_text(str(error))
-        return Result({"error": error}, {"parameters": error}, {"all": {"error": error}})
+        return Result({"error": error}, {"parameters": error}, {"parts": {"all": {"error": error}}})
+
+    def content(self, choices: dict[str, Any]) -> dict[str, str]:
+        """A choice "file" names one."""
+        return {"file": Path(choices["file"]).read_text()} if "file" in choices else {}
 
     def references(self, choices: dict[str, Any]) -> list[Unit]:
         return [Unit(Kind.REFERENCE, "nothing", choices | {"reference": "nothing"})]

@@ -20,7 +20,7 @@ GRID = {
     "workload": NAME,
     "hidden": [4, 8],
     "training": {"steps": 3, "rate": 0.1},
-    "teacher": {"hidden": 16, "steps": 3, "rate": 0.1},
+    "teacher": {"hidden": [16], "steps": 3, "rate": 0.1},
     "qat": {"steps": 2, "rate": 0.1, "weight_bits": [8, 4], "losses": ["truth", "blend"]},
     "ptq": {"weight_bits": [8], "bias_correction": [True]},
     "checkpoints": ["shipped"],
@@ -106,6 +106,35 @@ def test_distillation_without_a_teacher_is_refused(tmp_path: Path) -> None:
     without = {key: value for key, value in GRID.items() if key != "teacher"}
     with pytest.raises(ConfigError, match="teacher: missing, but qat.losses distils"):
         load_grid(written(tmp_path, without))
+
+
+def test_teacher_is_a_checkpoint_or_trained_and_not_half_of_each(tmp_path: Path) -> None:
+    given = units(tmp_path, GRID | {"teacher": {"checkpoint": "teachers/some"}})
+    taught = next(unit for unit in given if unit.choices.get("loss") == "blend")
+    assert taught.teacher is not None and taught.teacher.choices["checkpoint"] == "teachers/some"
+    for half in ({"checkpoint": "a", "steps": 3}, {"hidden": [4], "steps": 3}, {}):
+        with pytest.raises(ConfigError, match='teacher: found .*accepted: "checkpoint" alone'):
+            load_grid(written(tmp_path, GRID | {"teacher": half}))
+
+
+def test_stacks_are_sizes_like_others_and_parts_may_name_sizes(tmp_path: Path) -> None:
+    tree = GRID | {"stacked": [[6, 3]], "qat": {"steps": 2, "rate": 0.1, "sizes": ["6x3"]}}
+    found = units(tmp_path, tree)
+    assert [u.choices["hidden"] for u in found if u.label.startswith("float")] == [4, 8, [6, 3]]
+    assert {u.label for u in found if u.kind is Kind.QAT} == {"QAT 6x3"}
+    assert len({u.choices["hidden"] if isinstance(u.choices["hidden"], int) else 0
+                for u in found if u.kind is Kind.PTQ}) == 3  # fmt: skip
+    with pytest.raises(ConfigError, match=r"qat.sizes: found \['5'\]; accepted: 4, 8, 6x3"):
+        load_grid(written(tmp_path, tree | {"qat": {"steps": 2, "rate": 0.1, "sizes": ["5"]}}))
+
+
+def test_key_sees_what_a_file_holds_and_not_its_name(tmp_path: Path) -> None:
+    def key(name: str, text: str) -> str:
+        (tmp_path / name).write_text(text)
+        first = units(tmp_path, GRID | {"settings": {"file": str(tmp_path / name)}})[0]
+        return first.key("w", 1)
+
+    assert key("a", "x") == key("b", "x") != key("a", "y")
 
 
 @pytest.mark.parametrize("name", grid_names())

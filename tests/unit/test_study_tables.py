@@ -8,7 +8,7 @@ import io
 from pathlib import Path
 
 from finn_flirnn.study.grid import Grid
-from finn_flirnn.study.plots import front, pareto
+from finn_flirnn.study.plots import front, learning_curves, pareto
 from finn_flirnn.study.tables import Row, as_csv, as_json, document
 from finn_flirnn.study.workload import Column, Kind, Result, Unit
 
@@ -18,7 +18,9 @@ GRID = Grid.from_dict({"name": "made", "training": {"steps": 1, "rate": 0.1}})
 
 def row(kind: Kind, bits: int, error: float, parameters: float) -> Row:
     unit = Unit(kind, f"{kind} {bits}", {"weight_bits": bits, "state_bits": 8})
-    return Row(unit, Result({"error": error}, {"parameters": parameters}, {"few": {"error": 2 * error}}), 1.0)
+    groups = {"by counts": {"few": {"error": 2 * error}}}
+    history = [{"step": 1.0, "error": 3 * error}, {"step": 2.0, "error": error}]
+    return Row(unit, Result({"error": error}, {"parameters": parameters}, groups, history), 1.0)
 
 
 ROWS = [
@@ -56,6 +58,12 @@ def test_plots_are_drawn_of_costs_that_differ(tmp_path: Path) -> None:
     files = pareto(ROWS, COLUMNS[0], tmp_path, "made")
     assert [path.name for path in files] == ["made_parameters.png"]
     assert files[0].read_bytes().startswith(b"\x89PNG")
+
+
+def test_learning_curves_are_drawn_of_what_was_trained(tmp_path: Path) -> None:
+    (file,) = learning_curves(ROWS, COLUMNS[0], tmp_path, "made")
+    assert file.name == "made_learning.png" and file.read_bytes().startswith(b"\x89PNG")
+    assert learning_curves(ROWS[-1:], COLUMNS[0], tmp_path, "none") == []
 
 
 def test_front_holds_what_nothing_beats() -> None:
