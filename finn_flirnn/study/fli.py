@@ -3,10 +3,10 @@
 
 Settings of a grid file, beside what all units share: "preset"; "train", "test": numbers of decays; "start":
 a checkpoint whose weights float models begin with, widened to their size if need be (it is taken as it is if
-"steps" is 0); "calibration": decays of
-PTQ; "shipped": test decays of checkpoints; "shifted": decays under each other condition for checkpoints, float
-models, prior and fit, 0 for none; "fit", "bayes": decays of these references; "draws" of the prior for the
-latter. The IRFs of training, validation and test are different ones (``physics.irf_split``).
+"steps" is 0); "calibration": decays of PTQ; "shipped": test decays of checkpoints; "shifted": decays under
+each other condition for checkpoints, float models, prior and fit, 0 for none; "fit", "bayes": decays of these
+references; "draws" of the prior for the latter. Training, validation and test have IRFs of their own
+(``physics.irf_split``).
 
 Gates and candidates have 8 bits and pre-activations 10; with weights wider than 8 bits all have 16. Networks
 trained with quantisers have the grids that PTQ's calibration finds for their float model.
@@ -232,6 +232,9 @@ def _sizes(model: Seq2SeqLite) -> dict[str, float]:
 
 def _hardware(model: Seq2SeqLite) -> dict[str, float]:
     """The cheapest folding of at most ``TARGET_CYCLES`` cycles a pixel, by the builder's own estimate."""
-    choice = choose_folding(model.to_network(), Multiplier.DSP48E2, NO_LIMIT, TARGET_CYCLES)
+    network = model.to_network()
+    if len(network.encoders) > 1:  # the builder's estimate is of one layer on each side
+        return {}
+    choice = choose_folding(network, Multiplier.DSP48E2, NO_LIMIT, TARGET_CYCLES)
     used = choice.resources
     return {"cycles": choice.cycles_per_pixel, "dsp": used.dsp, "lut": used.lut, "ff": used.ff}

@@ -59,7 +59,7 @@ def pareto(rows: list[Row], error: Column, folder: Path, name: str) -> list[Path
 
 
 def learning_curves(rows: list[Row], error: Column, folder: Path, name: str) -> list[Path]:
-    """Write the validation error of every trained row against its steps; returns the file, if there is one."""
+    """Write the validation error of every trained row against its steps; returns the file, if any."""
     from matplotlib import colormaps
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -18,6 +18,7 @@ from finn_flirnn.models.losses import LossKind, LossPlan
 from finn_flirnn.models.train import add_arguments, run
 from finn_flirnn.models.training import STATE_FILE, Phase, Trainer, TrainingPlan
 from finn_flirnn.physics.decays import simulate
+from finn_flirnn.physics.irf_split import IrfSplit
 from finn_flirnn.physics.preprocess import normalise
 from finn_flirnn.physics.presets import PAPER135
 
@@ -169,6 +170,33 @@ def test_train_command_writes_a_checkpoint_with_measured_figures(
     with pytest.raises(FileExistsError, match="add --resume"):
         command(*words)
     command(*words, "--resume")
+
+
+def test_teachers_predictions_are_kept_for_equal_data_only(tmp_path: Path) -> None:
+    plan = replace(
+        PLAN,
+        phases=(Phase("float", False, 3, 5e-3, warmup=2),),
+        loss=LossPlan(LossKind.BLEND),
+        teacher="teachers/float64",
+    )
+    taught = tmp_path / "taught"
+    without = Trainer(plan, tmp_path / "without").run()
+    assert Trainer(plan, tmp_path / "first", taught=taught).run() == without
+    (kept,) = taught.iterdir()
+    written = kept.stat().st_mtime_ns
+    assert Trainer(plan, tmp_path / "second", taught=taught).run() == without
+    assert kept.stat().st_mtime_ns == written
+    Trainer(replace(plan, seed=2), tmp_path / "other", taught=taught).run()
+    assert len(list(taught.iterdir())) == 2
+
+
+def test_training_and_validation_have_irfs_of_their_own() -> None:
+    apart, mixed = (
+        [replace(PLAN, disjoint_irfs=d).simulate(300, 0, split) for split in IrfSplit] for d in (True, False)
+    )
+    for decays, split in zip(apart, IrfSplit, strict=True):
+        assert split.holds(decays.irf_fwhm_ns, decays.irf_shift_ns).all()
+    assert not IrfSplit.TRAIN.holds(mixed[0].irf_fwhm_ns, mixed[0].irf_shift_ns).all()
 
 
 def test_nothing_to_resume_is_said(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from distributed import LocalCluster
 
 from finn_flirnn.build.main import main
 from finn_flirnn.common.errors import BuildError
+from finn_flirnn.physics.conditions import CONDITIONS
 from finn_flirnn.study.execution import read_result, run_units
 from finn_flirnn.study.workload import Kind, Unit
 from tests.fakes.study_workload import LOG, NAME
@@ -64,10 +65,15 @@ def test_quick_study_ends_in_tables_and_plots(tmp_path: Path, capsys: pytest.Cap
     for label in ("QAT 4", "QAT 4, distilled (blend)", "PTQ 4, per row, bias corrected"):
         row = by_label[label, 4]
         assert row["sizes"]["mac"] == 135 * (12 + 48 + 48 + 12) and row["sizes"]["dsp"] > 0
-        assert row["metrics"]["rmse_full"] > 0 and row["groups"]
+        assert row["metrics"]["rmse_full"] > 0 and row["groups"]["by peak counts"]
+    stack = by_label["float 4x3", None]
+    assert stack["history"][-1]["step"] == 12 and stack["metrics"]["rmse_full"] > 0
+    for label in ("maximum-likelihood fit", "float 4"):
+        assert by_label[label, None]["groups"]["under other conditions"].keys() == CONDITIONS.keys()
     floor, prior = (by_label[label, None]["metrics"] for label in ("Bayes floor", "prior, no data"))
     assert floor["rmse_full"] < prior["rmse_full"]
     text = (tmp_path / "docs" / "study.md").read_text()
+    assert "## RMSE full under other conditions" in text and "study_quick_learning.png" in text
     assert "their data" in text and "Bayes floor" in text and "4-bit weights, QAT" in text
     assert list((tmp_path / "docs" / "images").glob("study_quick_*.png"))
     capsys.readouterr()
