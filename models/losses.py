@@ -8,6 +8,7 @@ a the teacher's share:
     blend      a L(s, t) + (1 - a) L(s, y)                       the published loss, a = 0.6
     bounded    a L(s, y) [a sequence counts only where its L(s, y) > L(t, y)] + (1 - a) L(s, y)
     attentive  a w L(s, t) + (1 - a) L(s, y), for each sequence w = 1 - L(t, y) / max over the batch
+    absolute   L(s, y) with absolute errors, not squares: the median of what is likely, not the mean
 
 To each a lifetime term may be added, g (m(s) - m(y))^2, with m the mean of the first channel over its first
 value: the mean lifetime in lengths of the window. The errors of single gates say little of it, because only
@@ -30,7 +31,9 @@ LEAST_FIRST_VALUE = 0.1
 """Predictions that start lower are divided by this, so that a bad one does not blow up the gradient."""
 
 Loss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
-"""(prediction, truth, teacher's prediction or None), all (blocks, T, channels, lanes), to a scalar."""
+"""(prediction, truth, teacher's prediction or None), all (blocks, T, channels, lanes), to a scalar.
+
+Of a model without decoder (blocks, channels, lanes)."""
 
 
 class LossKind(StrEnum):
@@ -40,13 +43,14 @@ class LossKind(StrEnum):
     BLEND = "blend"
     BOUNDED = "bounded"
     ATTENTIVE = "attentive"
+    ABSOLUTE = "absolute"
 
 
 @dataclass(frozen=True)
 class LossPlan:
     """A loss by its name and numbers.
 
-    teacher_share: a of the module, 0 to 1; without effect for "truth".
+    teacher_share: a of the module, 0 to 1; without effect for "truth" and "absolute".
     channel_weights: of full, short, long. The full channel counts most by default: it is the best known, and
     the mean lifetime is read off it. The published loss weighs all alike.
     lifetime_weight: g of the module; 0 leaves the term out.
@@ -72,10 +76,13 @@ class LossPlan:
     @property
     def needs_teacher(self) -> bool:
         """Whether the loss looks at a teacher's predictions."""
-        return self.kind is not LossKind.TRUTH
+        return self.kind not in (LossKind.TRUTH, LossKind.ABSOLUTE)
 
     def __call__(self, prediction: Tensor, truth: Tensor, teacher: Tensor | None) -> Tensor:
         """The loss of a batch; see ``Loss``. Raises ValueError if a teacher is needed and there is none."""
+        if prediction.ndim == 3:  # a model without decoder: as a sequence of one step
+            prediction, truth = prediction[:, None], truth[:, None]
+            teacher = None if teacher is None else teacher[:, None]
         loss = self._of_decays(prediction, truth, teacher)
         if self.lifetime_weight:
             error = _relative_mean(prediction[:, :, 0]) - _relative_mean(truth[:, :, 0])
@@ -100,15 +107,16 @@ class LossPlan:
         return (share * trust * self._errors(prediction, teacher) + (1 - share) * of_truth).mean()
 
     def _errors(self, first: Tensor, second: Tensor) -> Tensor:
-        """Channel-weighted mean square error of each sequence: (blocks, lanes)."""
+        """Channel-weighted mean square (or absolute) error of each sequence: (blocks, lanes)."""
         channels = first.shape[2]
         if channels != len(self.channel_weights):
             raise ValueError(
                 f"channel_weights={self.channel_weights} must hold one weight for each of {channels} channels"
             )
         weights = torch.tensor(self.channel_weights, dtype=first.dtype)
-        squares = (first - second).square().mean(dim=1)
-        return torch.einsum("bcl,c->bl", squares, weights / weights.sum())
+        difference = first - second
+        errors = difference.abs() if self.kind is LossKind.ABSOLUTE else difference.square()
+        return torch.einsum("bcl,c->bl", errors.mean(dim=1), weights / weights.sum())
 
 
 def _relative_mean(decays: Tensor) -> Tensor:

@@ -12,10 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from finn_flirnn.models.checkpoints import load_checkpoint, load_manifest, save_checkpoint
-from finn_flirnn.models.evaluation import evaluate
+from finn_flirnn.models.evaluation import evaluate, headline
 from finn_flirnn.models.fused import KernelUnavailable
 from finn_flirnn.models.losses import LossKind, LossPlan
 from finn_flirnn.models.training import MODEL_FILE, STATE_FILE, Phase, Trainer, TrainingPlan
+from finn_flirnn.physics.lifetimes import DIRECT_OUTPUTS
 from finn_flirnn.physics.presets import PRESETS, preset_by_name
 
 TEST_SEED_OFFSET = 1_000_000
@@ -27,6 +28,9 @@ WEIGHT_FRACS = (
     "head_weight_frac",
 )
 """Options of that name fix a weight's grid."""
+
+LIFETIME_WEIGHTS = (20.0, 1.0)
+"""Of tau_m, in lengths of the window, and the fraction: errors of 50 ps and of 0.08 then weigh alike."""
 
 ERRORS = (ValueError, FloatingPointError, KernelUnavailable)
 """What ``run`` raises, besides OSError, with a message for its user."""
@@ -71,16 +75,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, default=256, metavar="N")
     parser.add_argument("--decays", type=int, default=400_000, metavar="N", help="size of the training set")
     parser.add_argument("--start", metavar="NAME|FILE.npz", help="begin with this checkpoint's weights")
-    parser.add_argument("--loss", choices=tuple(LossKind), default=LossKind.TRUTH)
+    parser.add_argument(
+        "--lifetimes", action="store_true", help="no decoder: predict the mean lifetime and the fraction"
+    )
+    parser.add_argument("--loss", choices=tuple(LossKind), help="default: truth; with --lifetimes absolute")
     parser.add_argument("--teacher", metavar="NAME|FILE.npz", help="whose float model teaches, see --loss")
     parser.add_argument("--teacher-share", type=float, default=LossPlan.teacher_share, metavar="A")
     parser.add_argument(
         "--channel-weights",
         type=float,
-        nargs=3,
-        default=LossPlan.channel_weights,
+        nargs="+",
         metavar="W",
-        help="weights of the full, short and long channels in the loss",
+        help="weights of the outputs in the loss (full, short, long; or mean lifetime, fraction)",
     )
     parser.add_argument(
         "--lifetime-weight",
@@ -107,6 +113,10 @@ def plan_of(given: argparse.Namespace) -> TrainingPlan:
     bits = ("weight", "input", "state", "gate", "candidate", "preactivation", "head_weight", "output")
     model |= {f"{name}_bits": getattr(given, f"{name}_bits") for name in bits}
     model |= {name: frac for name in WEIGHT_FRACS if (frac := getattr(given, name)) is not None}
+    loss, weights = LossKind.TRUTH, LossPlan.channel_weights
+    if given.lifetimes:
+        model |= {"decoder": False, "outputs": len(DIRECT_OUTPUTS)}
+        loss, weights = LossKind.ABSOLUTE, LIFETIME_WEIGHTS
     return TrainingPlan(
         model=model,
         phases=tuple(
@@ -122,7 +132,12 @@ def plan_of(given: argparse.Namespace) -> TrainingPlan:
         train_decays=given.decays,
         batch=given.batch,
         start=given.start,
-        loss=LossPlan(given.loss, given.teacher_share, tuple(given.channel_weights), given.lifetime_weight),
+        loss=LossPlan(
+            given.loss or loss,
+            given.teacher_share,
+            tuple(given.channel_weights or weights),
+            given.lifetime_weight,
+        ),
         teacher=given.teacher,
     )
 
@@ -147,14 +162,14 @@ def run(given: argparse.Namespace) -> None:
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("loss {task.fields[loss]:.2e}  rmse {task.fields[rmse]}"),
+        TextColumn("loss {task.fields[loss]:.2e}  error {task.fields[error]}"),
     )
     with Progress(*columns, console=console) as progress:
         trainer = Trainer(plan, given.output, checkpoint_seconds=60 * given.checkpoint_minutes)
         if given.resume:
             trainer.resume()
         tasks = {
-            phase.name: progress.add_task(phase.name, total=phase.steps, loss=0.0, rmse="-")
+            phase.name: progress.add_task(phase.name, total=phase.steps, loss=0.0, error="-")
             for phase in plan.phases
         }
         seen = 0
@@ -163,9 +178,11 @@ def run(given: argparse.Namespace) -> None:
             nonlocal seen
             progress.update(tasks[phase.name], completed=step, loss=loss)
             for entry in trainer.history[seen:]:
-                rmse = f"{entry.metrics['rmse_full']:.5f}"
-                progress.update(tasks[entry.phase], rmse=rmse)
-                progress.console.print(f"{entry.phase} {entry.step}: loss {entry.loss:.3e}, full RMSE {rmse}")
+                name, error = headline(entry.metrics)
+                progress.update(tasks[entry.phase], error=f"{error:.5f}")
+                progress.console.print(
+                    f"{entry.phase} {entry.step}: loss {entry.loss:.3e}, {name} {error:.5f}"
+                )
             seen = len(trainer.history)
 
         trainer.report = show

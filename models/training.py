@@ -18,17 +18,25 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from finn_flirnn.common.files import sha256_of_value, whole_file, write_atomically
 from finn_flirnn.models.checkpoints import content_of, load_checkpoint, load_manifest, save_checkpoint
-from finn_flirnn.models.evaluation import accuracy, predict_float, predict_integer, predict_unquantised
+from finn_flirnn.models.evaluation import (
+    accuracy,
+    headline,
+    predict_float,
+    predict_integer,
+    predict_unquantised,
+)
 from finn_flirnn.models.fused import fused_forward, lanes, to_blocks
 from finn_flirnn.models.losses import Loss, LossPlan
 from finn_flirnn.models.seq2seq_lite import Seq2SeqLite
 from finn_flirnn.physics.decays import Decays, simulate
 from finn_flirnn.physics.irf_split import IrfSplit
+from finn_flirnn.physics.lifetimes import MeanLifetimes
 from finn_flirnn.physics.preprocess import normalise
 from finn_flirnn.physics.presets import preset_by_name
 
@@ -96,6 +104,11 @@ class TrainingPlan:
             )
 
     @property
+    def predicts_decays(self) -> bool:
+        """Whether the model has a decoder; if not, it learns lifetimes."""
+        return bool(self.model.get("decoder", True))
+
+    @property
     def facts(self) -> dict[str, Any]:
         """Everything, as JSON gives it back."""
         return cast("dict[str, Any]", json.loads(json.dumps(asdict(self))))
@@ -122,10 +135,13 @@ class Validation:
 
 @dataclass
 class TrainingData:
-    """Inputs (pixels, T, 1), sample decays (pixels, T, 3), the teacher's predictions of them; float32."""
+    """Inputs (pixels, T, 1), truth (pixels, T, 3) or (pixels, 2), the teacher's predictions of it; float32.
+
+    The truth is the sample decays, or for a model without decoder the lifetimes (``DIRECT_OUTPUTS``).
+    """
 
     x: Tensor
-    sfd: Tensor
+    truth: Tensor
     taught: Tensor | None = None
     _order: tuple[int, Tensor] | None = field(default=None, init=False, repr=False)
 
@@ -133,8 +149,9 @@ class TrainingData:
     def simulate(cls, plan: TrainingPlan, taught: Path | None = None) -> TrainingData:
         """The training set of a plan; taught: folder that keeps what teachers predict, see ``_taught``."""
         decays = plan.simulate(plan.train_decays, 0, IrfSplit.TRAIN)
-        x, sfd = torch.from_numpy(normalise(decays.counts)[:, :, None]), torch.from_numpy(decays.sfd)
-        return cls(x, sfd, None if plan.teacher is None else _taught(plan, x, taught))
+        x = torch.from_numpy(normalise(decays.counts)[:, :, None])
+        truth = torch.from_numpy(decays.sfd if plan.predicts_decays else _lifetimes(decays))
+        return cls(x, truth, None if plan.teacher is None else _taught(plan, x, taught))
 
     def batch(self, plan: TrainingPlan, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
         """Batch number ``step`` in blocks; every epoch visits the decays in an order of its own."""
@@ -145,7 +162,24 @@ class TrainingData:
             self._order = epoch, torch.from_numpy(order)
         chosen = self._order[1][index * plan.batch : (index + 1) * plan.batch]
         taught = None if self.taught is None else to_blocks(self.taught[chosen])
-        return to_blocks(self.x[chosen]), to_blocks(self.sfd[chosen]), taught
+        return to_blocks(self.x[chosen]), to_blocks(self.truth[chosen]), taught
+
+
+def _lifetimes(decays: Decays) -> npt.NDArray[np.float32]:
+    preset = decays.preset
+    lifetimes = MeanLifetimes(decays.tau_m_ns, decays.amplitude_fraction)
+    return lifetimes.as_outputs(preset.gates, preset.gate_step_ns)
+
+
+def first_weights(plan: TrainingPlan, model: Seq2SeqLite) -> dict[str, npt.NDArray[np.float32]]:
+    """The weights that a plan begins with; a model without decoder takes another's encoder alone."""
+    if plan.start is None:
+        return model.float_weights()
+    given = load_checkpoint(plan.start)
+    if not given.decoders or model.decoders:
+        return given.float_weights()
+    encoders = {n: v for n, v in given.float_weights().items() if n.startswith("encoder")}
+    return {n: v for n, v in model.float_weights().items() if n.startswith("head")} | encoders
 
 
 def _taught(plan: TrainingPlan, x: Tensor, folder: Path | None) -> Tensor:
@@ -172,11 +206,11 @@ def load_teacher(plan: TrainingPlan) -> Seq2SeqLite:
     """The teacher of a plan. Raises ValueError if its decays are not of the student's shape."""
     assert plan.teacher is not None
     teacher, student = load_checkpoint(plan.teacher), Seq2SeqLite(**plan.model)
-    for name in ("steps", "inputs", "outputs"):
-        if teacher.config[name] != student.config[name]:
+    for name in ("steps", "inputs", "outputs", "decoder"):
+        theirs, ours = (model.config.get(name, True) for model in (teacher, student))
+        if theirs != ours:
             raise ValueError(
-                f"the teacher {plan.teacher} has {name}={teacher.config[name]}, the student "
-                f"{student.config[name]}; they must be equal"
+                f"the teacher {plan.teacher} has {name}={theirs}, the student {ours}; they must be equal"
             )
     return teacher
 
@@ -205,8 +239,7 @@ class Trainer:
             )
         torch.manual_seed(self.plan.seed)
         self.model = Seq2SeqLite(**self.plan.model).train()
-        if self.plan.start is not None:
-            self.model.load_float_weights(load_checkpoint(self.plan.start).float_weights())
+        self.model.load_float_weights(first_weights(self.plan, self.model))
         self.phase_index = 0
         self.step = 0
         self.elapsed = 0.0
@@ -238,7 +271,7 @@ class Trainer:
                 self._begin_phase()
             self.save()
         last = [entry for entry in self.history if entry.phase == self.plan.phases[-1].name]
-        return min(last, key=lambda entry: entry.metrics["rmse_full"]).metrics
+        return min(last, key=lambda entry: headline(entry.metrics)[1]).metrics
 
     def _begin_phase(self) -> None:
         phase = self.plan.phases[self.phase_index]
@@ -268,8 +301,8 @@ class Trainer:
         predict = predict_integer if phase.quantised else predict_float
         metrics = accuracy(predict(self.model, decays.counts), decays)
         self.history.append(Validation(phase.name, self.step, loss, metrics))
-        if metrics["rmse_full"] < self.best:
-            self.best = metrics["rmse_full"]
+        if (error := headline(metrics)[1]) < self.best:
+            self.best = error
             self.save_model(metrics)
 
     def save_model(self, metrics: dict[str, float]) -> Path:

@@ -27,16 +27,26 @@ Option = TypeVar("Option")
 
 @dataclass(frozen=True)
 class FoldingChoice:
-    """The folding of each layer; encoder and decoder have the same lanes.
+    """The folding of each layer; all recurrent ones have the same lanes.
 
+    recurrent: by name, as ``Seq2SeqNetwork.recurrent``.
     cycles_per_pixel: of the slowest layer, in steady state. resources: estimate, all layers together.
     """
 
-    encoder: GruFolding
-    decoder: GruFolding
+    recurrent: dict[str, GruFolding]
     head: DenseFolding
     cycles_per_pixel: int
     resources: Resources
+
+    @property
+    def encoder(self) -> GruFolding:
+        """Folding of the first encoder."""
+        return self.recurrent["encoder"]
+
+    @property
+    def decoder(self) -> GruFolding:
+        """Folding of the first decoder."""
+        return self.recurrent["decoder"]
 
     @property
     def lanes(self) -> int:
@@ -89,39 +99,37 @@ class _Gru:
 
 
 class _Network:
-    """All foldings of the three layers."""
+    """All foldings of all layers."""
 
     def __init__(self, network: Seq2SeqNetwork, multiplier: Multiplier) -> None:
-        self.encoder = _Gru(network.encoder, network.steps, multiplier)
-        self.decoder = _Gru(network.decoder, network.steps, multiplier)
-        self.heads = _head_options(network.head, network.steps, multiplier)
+        self.grus = {n: _Gru(layer, network.steps, multiplier) for n, layer in network.recurrent.items()}
+        self.heads = _head_options(network.head, network.output_steps, multiplier)
 
     def cycles(self) -> list[int]:
         """What a layer can take for a pixel, ascending."""
-        recurrent = {option.cycles for option in (*self.encoder.options, *self.decoder.options)}
+        recurrent = {option.cycles for gru in self.grus.values() for option in gru.options}
         return sorted(recurrent | {option.cycles for option in self.heads})
 
     def cheapest(self, limits: Resources, max_cycles: int) -> FoldingChoice | None:
         """The least DSPs, then LUTs, that meet ``max_cycles`` within the limits; None if none do."""
-        encoders = [o for o in self.encoder.options if o.cycles <= max_cycles]
-        decoders = [o for o in self.decoder.options if o.cycles <= max_cycles]
+        layers = [[o for o in gru.options if o.cycles <= max_cycles] for gru in self.grus.values()]
         heads = [h for h in self.heads if h.cycles <= max_cycles]
-        if not (encoders and decoders and heads):
+        if not (all(layers) and heads):
             return None
-        least = (
-            min(o.dsp for o in encoders),
-            min(o.dsp for o in decoders),
-            min(h.resources.dsp for h in heads),
-        )
-        if sum(least) > limits.dsp:
+        least = [min(o.dsp for o in options) for options in layers]
+        least_head = min(h.resources.dsp for h in heads)
+        total = sum(least) + least_head
+        if total > limits.dsp:
             return None
         # few foldings have the least DSPs; only if none of them fits by other resources, all are estimated
-        for dsp in (sum(least), limits.dsp):
-            spare = dsp - sum(least)
+        for dsp in (total, limits.dsp):
+            spare = dsp - total
             best = self._cheapest_of(
-                [o for o in encoders if o.dsp <= least[0] + spare],
-                [o for o in decoders if o.dsp <= least[1] + spare],
-                [h for h in heads if h.resources.dsp <= least[2] + spare],
+                [
+                    [o for o in options if o.dsp <= fewest + spare]
+                    for options, fewest in zip(layers, least, strict=True)
+                ],
+                [h for h in heads if h.resources.dsp <= least_head + spare],
                 limits,
             )
             if best is not None:
@@ -129,26 +137,39 @@ class _Network:
         return None
 
     def _cheapest_of(
-        self,
-        encoders: list[_GruOption],
-        decoders: list[_GruOption],
-        heads: list[_HeadOption],
-        limits: Resources,
+        self, layers: list[list[_GruOption]], heads: list[_HeadOption], limits: Resources
     ) -> FoldingChoice | None:
         front = _front((h, h.resources) for h in heads)
         best: FoldingChoice | None = None
-        for lanes in sorted({o.folding.lanes for o in (*encoders, *decoders)}):
-            some, others = _priced(self.encoder, encoders, lanes), _priced(self.decoder, decoders, lanes)
-            # at least one of the two needs this many lanes: else they are not the least
-            for e_needs, d_needs in ((True, True), (True, False), (False, True)):
-                pairs = product(_front(some[e_needs]), _front(others[d_needs]), front)
-                for (e, e_cost), (d, d_cost), (h, h_cost) in pairs:
-                    total = e_cost + d_cost + h_cost
-                    if not _fits(total, limits) or (best and _order(best.resources) <= _order(total)):
-                        continue
-                    cycles = max(e.cycles, d.cycles, h.cycles)
-                    folded = replace(e.folding, lanes=lanes), replace(d.folding, lanes=lanes)
-                    best = FoldingChoice(*folded, h.folding, cycles, total)
+
+        def search(
+            chosen: tuple[_GruOption, ...], cost: Resources, left: list[list[tuple[_GruOption, Resources]]]
+        ) -> None:
+            nonlocal best
+            for option, own in left[0] if left else ():
+                total = cost + own
+                # costs only add up, and those behind cost more: neither can be better any more
+                if best and _order(best.resources) <= _order(total):
+                    break
+                if _fits(total, limits):
+                    search((*chosen, option), total, left[1:])
+            for head, own in front if not left else ():
+                total = cost + own
+                if best and _order(best.resources) <= _order(total):
+                    break
+                if _fits(total, limits):
+                    cycles = max(head.cycles, *(o.cycles for o in chosen))
+                    folded = (replace(o.folding, lanes=lanes) for o in chosen)
+                    recurrent = dict(zip(self.grus, folded, strict=True))
+                    best = FoldingChoice(recurrent, head.folding, cycles, total)
+
+        for lanes in sorted({o.folding.lanes for options in layers for o in options}):
+            priced = [_priced(g, o, lanes) for g, o in zip(self.grus.values(), layers, strict=True)]
+            # at least one of the layers needs this many lanes: else they are not the least
+            for needs in product((True, False), repeat=len(layers)):
+                if any(needs):
+                    fronts = [_front(some[need]) for some, need in zip(priced, needs, strict=True)]
+                    search((), Resources(), fronts)
         return best
 
     def fastest(self, limits: Resources) -> FoldingChoice | None:
@@ -171,7 +192,7 @@ def choose_folding(
 ) -> FoldingChoice:
     """Choose pe, simd and input_simd of every layer, and the lanes.
 
-    limits: what the three layers together may take. max_cycles: cycles a pixel at most, for the
+    limits: what all layers together may take. max_cycles: cycles a pixel at most, for the
     cheapest folding (DSP, then LUT) that is fast enough; None: the fastest folding that fits. Lanes
     are the fewest that let no multiplier of the chosen folding wait for the ring.
     Raises ValueError if nothing fits, naming the smallest; or if the target is out of reach, naming

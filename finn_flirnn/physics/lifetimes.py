@@ -21,6 +21,8 @@ from finn_flirnn.numerics.fixed_point import Reals
 
 SHORTEST_PER_STEP = 0.1
 LONGEST_PER_WINDOW = 1.0
+DIRECT_OUTPUTS = ("tau_m_per_window", "amplitude_fraction")
+"""What a model that predicts lifetimes gives for a pixel: tau_m in lengths of the window, and a."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,35 @@ def sample_decays(
     short = fraction * np.exp(-times_ns / tau1_ns[:, None])
     long = (1 - fraction) * np.exp(-times_ns / tau2_ns[:, None])
     return np.stack([short + long, short, long], axis=2).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class MeanLifetimes:
+    """What a model says that predicts lifetimes and no decays, (pixels,) each: see ``Lifetimes``."""
+
+    tau_m_ns: Reals
+    amplitude_fraction: Reals
+
+    @classmethod
+    def from_outputs(cls, outputs: npt.NDArray[Any], gates: int, gate_step_ns: float) -> MeanLifetimes:
+        """From ``DIRECT_OUTPUTS`` (pixels, 2), clipped as ``lifetimes_from_sfd`` clips.
+
+        >>> MeanLifetimes.from_outputs(np.array([[0.25, 1.1]]), gates=100, gate_step_ns=0.1)
+        MeanLifetimes(tau_m_ns=array([2.5]), amplitude_fraction=array([1.]))
+        """
+        if outputs.ndim != 2 or outputs.shape[1] != len(DIRECT_OUTPUTS):
+            raise ValueError(f"outputs must be (pixels, 2): {DIRECT_OUTPUTS}; got shape {outputs.shape}")
+        window = gates * gate_step_ns
+        values = outputs.astype(np.float64)
+        return cls(
+            np.clip(values[:, 0] * window, SHORTEST_PER_STEP * gate_step_ns, LONGEST_PER_WINDOW * window),
+            np.clip(values[:, 1], 0.0, 1.0),
+        )
+
+    def as_outputs(self, gates: int, gate_step_ns: float) -> npt.NDArray[np.float32]:
+        """``DIRECT_OUTPUTS`` of these lifetimes, (pixels, 2)."""
+        scaled = self.tau_m_ns / (gates * gate_step_ns)
+        return np.stack([scaled, self.amplitude_fraction], axis=1).astype(np.float32)
 
 
 def lifetimes_from_sfd(sfd: npt.NDArray[Any], gate_step_ns: float) -> Lifetimes:

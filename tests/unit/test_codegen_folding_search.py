@@ -24,6 +24,7 @@ from finn_flirnn.codegen import (
 )
 from finn_flirnn.codegen.folding_search import choose_folding, gru_multipliers, least_lanes
 from finn_flirnn.codegen.types import divisors
+from finn_flirnn.models import Seq2SeqLite
 from finn_flirnn.models.checkpoints import load_checkpoint
 from finn_flirnn.numerics import Reset, Seq2SeqNetwork
 from finn_flirnn.sim import build_model, simulate
@@ -55,27 +56,26 @@ def fits(used: Resources, limits: Resources) -> bool:
 
 def every_folding(network: Seq2SeqNetwork) -> list[tuple[int, Resources]]:
     """Cycles a pixel and resources of every folding of the network, without any short cut."""
-    h, i, o, steps = network.encoder.hidden, network.encoder.inputs, network.head.outputs, network.steps
-    encoder_cost = cache(lambda folding: estimate_gru(network.encoder, steps, folding))
-    decoder_cost = cache(lambda folding: estimate_gru(network.decoder, steps, folding))
+    steps, layers = network.steps, list(network.recurrent.values())
+    price = cache(lambda index, folding: estimate_gru(layers[index], steps, folding))
+    least = cache(lambda index, folding: least_lanes(layers[index], steps, folding, DSP48E2))
+    time_of = cache(lambda index, folding: gru_cycles(layers[index], steps, folding))
     head_cost = cache(lambda folding: estimate_dense(network.head, folding))
+    choices = [
+        product(divisors(layer.hidden), divisors(layer.hidden), divisors(max(layer.inputs, 1)))
+        for layer in layers
+    ]
+    heads = product(divisors(network.head.outputs), divisors(network.head.inputs))
     found = []
-    for e, d, f in product(
-        product(divisors(h), divisors(h), divisors(i)),
-        product(divisors(h), divisors(h)),
-        product(divisors(o), divisors(h)),
-    ):
-        lanes = max(
-            least_lanes(network.encoder, steps, GruFolding(*e), DSP48E2),
-            least_lanes(network.decoder, steps, GruFolding(*d), DSP48E2),
-        )
-        encoder, decoder = replace(GruFolding(*e), lanes=lanes), GruFolding(*d, lanes=lanes)
+    for *recurrent, head in product(*choices, heads):
+        foldings = list(enumerate(GruFolding(*sizes) for sizes in recurrent))
+        lanes = max(least(*folding) for folding in foldings)
+        foldings = [(index, replace(folding, lanes=lanes)) for index, folding in foldings]
         group = max(
-            gru_cycles(network.encoder, steps, encoder),
-            gru_cycles(network.decoder, steps, decoder),
-            dense_cycles(network.head, steps * lanes, DenseFolding(*f)),
+            *(time_of(*folding) for folding in foldings),
+            dense_cycles(network.head, network.output_steps * lanes, DenseFolding(*head)),
         )
-        total = encoder_cost(encoder) + decoder_cost(decoder) + head_cost(DenseFolding(*f))
+        total = sum((price(*folding) for folding in foldings), head_cost(DenseFolding(*head)))
         assert group % lanes == 0
         found.append((group // lanes, total))
     return found
@@ -152,6 +152,22 @@ def test_choice_equals_the_best_of_every_folding(
         assert (choice.resources.dsp, choice.resources.lut) == best
         assert choice.cycles_per_pixel <= target
         assert fits(choice.resources, limits)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "decoder"),
+    [((2, 2), True), ((3, 4), False), ((6,), False)],
+    ids=["2x2", "3x4 alone", "6 alone"],
+)
+def test_choice_for_a_stack_equals_the_best_of_every_folding(hidden: tuple[int, ...], decoder: bool) -> None:
+    network = Seq2SeqLite(hidden, 2, steps=5, decoder=decoder).to_network()
+    every = every_folding(network)
+    for target in sorted({cycles for cycles, _ in every}):
+        best = min((cost.dsp, cost.lut) for cycles, cost in every if cycles <= target)
+        choice = choose_folding(network, DSP48E2, ZCU104, target)
+        assert (choice.resources.dsp, choice.resources.lut) == best
+        assert choice.cycles_per_pixel <= target
+        assert list(choice.recurrent) == list(network.recurrent)
 
 
 @pytest.mark.parametrize("multiplier", list(Multiplier))

@@ -31,12 +31,19 @@ TRUTH, STUDENT, TEACHER = batch(0.0, 0.0), batch(1.0, 2.0), batch(2.0, 1.0)
         # only the second sequence is worse than its teacher
         ("bounded", 0.6 * 4 / 2 + 0.4 * (1 + 4) / 2),
         # trust: 1 - 4/4 and 1 - 1/4
+        ("absolute", (1 + 2) / 2),
         ("attentive", 0.6 * 0.75 / 2 + 0.4 * (1 + 4) / 2),
     ],
 )
 def test_loss_has_the_value_of_its_formula(kind: str, expected: float) -> None:
     loss = LossPlan(LossKind(kind), 0.6, EQUAL)
     assert float(loss(STUDENT, TRUTH, TEACHER)) == pytest.approx(expected)
+
+
+def test_outputs_without_time_are_weighed_as_a_single_step() -> None:
+    prediction = torch.tensor([0.5, -0.25])[None, :, None]  # (1 block, 2 outputs, 1 lane)
+    loss = LossPlan(LossKind.ABSOLUTE, channel_weights=(3.0, 1.0))
+    assert float(loss(prediction, torch.zeros(1, 2, 1), None)) == pytest.approx((3 * 0.5 + 0.25) / 4)
 
 
 def test_channels_count_by_their_weights() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from finn_flirnn.physics.decays import sample_decays, simulate
-from finn_flirnn.physics.lifetimes import Lifetimes, lifetimes_from_sfd
+from finn_flirnn.physics.lifetimes import Lifetimes, MeanLifetimes, lifetimes_from_sfd
 from finn_flirnn.physics.metrics import PEAK_BINS, lifetime_errors, mean_r2, peak_groups, pooled_r2, rmse
 from finn_flirnn.physics.presets import PAPER135, PRESETS
 from finn_flirnn.physics.prior import prior_mean_sfd, prior_median
@@ -133,3 +133,17 @@ def test_metrics_refuse_different_pixels() -> None:
         rmse(np.zeros((2, 5, 3)), np.zeros((3, 5, 3)))
     with pytest.raises(ValueError, match="same pixels"):
         lifetime_errors(prior_median(PAPER135, 2), prior_median(PAPER135, 3))
+
+
+def test_outputs_of_a_model_of_lifetimes_are_read_back_and_clipped() -> None:
+    truth = simulate(PAPER135, 50, 8)
+    outputs = MeanLifetimes(truth.tau_m_ns, truth.amplitude_fraction).as_outputs(135, 0.09)
+    found = MeanLifetimes.from_outputs(outputs, 135, 0.09)
+    # outputs are float32
+    np.testing.assert_allclose(found.tau_m_ns, truth.tau_m_ns, rtol=1e-6)
+    np.testing.assert_allclose(found.amplitude_fraction, truth.amplitude_fraction, atol=1e-7)
+    beyond = MeanLifetimes.from_outputs(np.array([[-1.0, -1.0], [2.0, 2.0]]), 135, 0.09)
+    assert beyond.tau_m_ns.tolist() == pytest.approx([0.009, 135 * 0.09])
+    assert beyond.amplitude_fraction.tolist() == [0.0, 1.0]
+    with pytest.raises(ValueError, match=r"outputs must be \(pixels, 2\)"):
+        MeanLifetimes.from_outputs(np.zeros((3, 5, 3)), 135, 0.09)
