@@ -9,6 +9,7 @@ from finn_flirnn.codegen.multiplier import Multiplier
 from finn_flirnn.codegen.rom import Rom, pack_bits, rounding_half, signed_bits
 from finn_flirnn.codegen.systolic import MacArray, mac_array
 from finn_flirnn.codegen.types import DenseFolding, RtlModule, StreamPort
+from finn_flirnn.codegen.weight_image import WeightSet, check_bias_bits, weight_set
 from finn_flirnn.codegen.wrapper import MemoryPort, write_module
 from finn_flirnn.numerics import Codes, DenseLayer
 
@@ -25,7 +26,8 @@ def dense_parameters(layer: DenseLayer, folding: DenseFolding, multiplier: Multi
     x, y = layer.input_format, layer.output_format
     acc = layer.weight_format.bits + x.bits + int(not x.signed) + (layer.inputs - 1).bit_length()
     biases = _biases(layer)
-    bias = signed_bits(int(biases.min()), int(biases.max()))
+    # loaded biases may be as great as the sums that they are added to
+    bias = acc if folding.runtime_weights else signed_bits(int(biases.min()), int(biases.max()))
     array = dense_array(layer, folding, multiplier)
     weights = array.weights("", layer.weight)
     return {
@@ -76,6 +78,13 @@ def emit_dense(
     )
 
 
+def dense_weight_set(layer: DenseLayer, folding: DenseFolding, multiplier: Multiplier) -> WeightSet:
+    """What a weight image holds for a dense head. Raises ValueError if a bias does not fit."""
+    formats = f"dense {layer.input_format} {layer.weight_format} {layer.output_format}"
+    parameters = dense_parameters(layer, folding, multiplier)
+    return weight_set(formats, parameters, dense_memories(layer, folding, "", multiplier))
+
+
 def dense_memories(
     layer: DenseLayer, folding: DenseFolding, name: str, multiplier: Multiplier
 ) -> list[MemoryPort]:
@@ -83,11 +92,14 @@ def dense_memories(
     bias_bits = dense_parameters(layer, folding, multiplier)["BIAS"]
     weights = dense_array(layer, folding, multiplier).weights(f"{name}_w", layer.weight)
     biases = _biases(layer)
+    if folding.runtime_weights:
+        check_bias_bits(signed_bits(int(biases.min()), int(biases.max())), bias_bits)
     folds = [list(range(start, start + folding.pe)) for start in range(0, layer.outputs, folding.pe)]
     bias_words = tuple(pack_bits((int(biases[row]), bias_bits) for row in rows) for rows in folds)
+    biases_rom = Rom(f"{name}_bias", bias_bits * folding.pe, bias_words)
     return [
-        MemoryPort("w", weights),
-        MemoryPort("bias", Rom(f"{name}_bias", bias_bits * folding.pe, bias_words)),
+        MemoryPort("w", weights, 1, folding.runtime_weights),
+        MemoryPort("bias", biases_rom, 1, folding.runtime_weights),
     ]
 
 

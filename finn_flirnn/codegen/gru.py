@@ -12,6 +12,7 @@ from finn_flirnn.codegen.rom import BankedRom, Rom, pack_bits, rounding_half, si
 from finn_flirnn.codegen.state_memory import StateMemory, state_memory
 from finn_flirnn.codegen.systolic import MacArray, mac_array
 from finn_flirnn.codegen.types import GruFolding, RtlModule, StreamPort
+from finn_flirnn.codegen.weight_image import WeightSet, check_bias_bits, weight_set
 from finn_flirnn.codegen.wrapper import MemoryPort, write_module
 from finn_flirnn.numerics import Codes, Format, GruLayer, Reset
 
@@ -77,7 +78,9 @@ def gru_parameters(
         xalign = frac - f.weight_ih.frac - f.input.frac
         xsigned = int(f.input.signed)
     halign = frac - f.weight_hh.frac - f.state.frac
-    bias = _bias_bits(layer)
+    products = max(hacc + halign, xacc + xalign)
+    # loaded biases may be as great as the sums that they are added to
+    bias = products if folding.runtime_weights else _bias_bits(layer)
     rv_frac = f.gate.frac + f.preactivation.frac
     wide = max(frac, rv_frac) if layer.reset is Reset.AFTER else frac
     common = max(f.state.frac, f.candidate.frac)
@@ -109,7 +112,7 @@ def gru_parameters(
         "HACC": hacc,
         "XACC": xacc,
         "BIAS": bias,
-        "SUM": max(hacc + halign, xacc + xalign, bias) + 2,
+        "SUM": max(products, bias) + 2,
         "HALIGN": halign,
         "XALIGN": xalign,
         "P_SHIFT": frac - f.preactivation.frac,
@@ -146,13 +149,13 @@ def emit_gru(
     """
     folding.check(layer.hidden, layer.inputs)
     if layer.formats.preactivation.narrow:
-        raise ValueError(
-            f"preactivation={layer.formats.preactivation} must not be narrow; set narrow=False"
-        )
+        raise ValueError(f"preactivation={layer.formats.preactivation} must not be narrow; set narrow=False")
     if folding.park and layer.sequence:
         raise ValueError("park=True is for a layer that gives its last state; this one gives its sequence")
     if steps < 1:
         raise ValueError(f"steps={steps} must be at least 1")
+    if folding.runtime_weights and not (layer.inputs or layer.initial_state):
+        raise ValueError("run-time weights need a layer with an input or an initial state; give it one")
     f = layer.formats
     cell = folding.cell_pe(layer.hidden)
     state = StreamPort("", cell, f.state)
@@ -181,6 +184,13 @@ def emit_gru(
     )
 
 
+def gru_weight_set(layer: GruLayer, steps: int, folding: GruFolding, multiplier: Multiplier) -> WeightSet:
+    """What a weight image holds for a GRU engine. Raises ValueError if a bias does not fit."""
+    parameters = gru_parameters(layer, steps, folding, multiplier)
+    memories = gru_memories(layer, folding, "", multiplier)
+    return weight_set(f"GRU {layer.reset} {layer.formats}", parameters, memories)
+
+
 def _biases(layer: GruLayer) -> list[Codes]:
     """Bias columns as the cell takes them: after: r, z, input n, recurrent n; before: r, z, n.
 
@@ -199,12 +209,12 @@ def _bias_bits(layer: GruLayer) -> int:
     return signed_bits(*(int(code) for column in _biases(layer) for code in (column.min(), column.max())))
 
 
-def gru_memories(
-    layer: GruLayer, folding: GruFolding, name: str, multiplier: Multiplier
-) -> list[MemoryPort]:
+def gru_memories(layer: GruLayer, folding: GruFolding, name: str, multiplier: Multiplier) -> list[MemoryPort]:
     """Weights, biases and tables of a GRU engine, as its memory ports take them."""
-    bias_bits = _bias_bits(layer)
-    size, f = layer.hidden, layer.formats
+    bias_bits = gru_parameters(layer, 1, folding, multiplier)["BIAS"]
+    if folding.runtime_weights:
+        check_bias_bits(_bias_bits(layer), bias_bits)
+    size, f, writable = layer.hidden, layer.formats, folding.runtime_weights
     cell = folding.cell_pe(size)
     columns = _biases(layer)
     bias_words = tuple(
@@ -212,11 +222,16 @@ def gru_memories(
         for start in range(0, size, cell)
     )
     weights = gru_weights(layer, folding, name, multiplier)
+    gate = table_rom(f"{name}_gate", layer.gate_table, f.gate.bits)
+    candidate = table_rom(f"{name}_cand", layer.candidate_table, f.candidate.bits)
     return [
-        *(MemoryPort(port, rom) for port, rom in weights.items()),
-        MemoryPort("bias", Rom(f"{name}_bias", bias_bits * len(columns) * cell, bias_words)),
-        MemoryPort("gate", table_rom(f"{name}_gate", layer.gate_table, f.gate.bits), copies=2 * cell),
-        MemoryPort("cand", table_rom(f"{name}_cand", layer.candidate_table, f.candidate.bits), copies=cell),
+        *(
+            MemoryPort(port, rom, writable=writable and (port != "wx" or layer.inputs > 0))
+            for port, rom in weights.items()
+        ),
+        MemoryPort("bias", Rom(f"{name}_bias", bias_bits * len(columns) * cell, bias_words), 1, writable),
+        MemoryPort("gate", gate, 2 * cell, writable),
+        MemoryPort("cand", candidate, cell, writable),
     ]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from finn_flirnn.codegen.template import render
 from finn_flirnn.codegen.types import RtlModule, StreamPort
-from finn_flirnn.codegen.wrapper import stream_ports
+from finn_flirnn.codegen.wrapper import LOAD_DONE, LOAD_INPUTS, load_ports, stream_ports
 from finn_flirnn.common.files import write_atomically
 
 _TOP = """// SPDX-License-Identifier: BSD-3-Clause
@@ -74,7 +74,8 @@ def stitch(
     """Write the top module ``name`` that joins the instances by the links.
 
     Ports without a link become the top's, inputs as in0_V, in1_V, ... and outputs as out0_V, ..., in
-    the order of ``inputs`` and ``outputs``, or of the instances.
+    the order of ``inputs`` and ``outputs``, or of the instances. With a module of writable memories it
+    has load ports too (codegen/wrapper.py); instances of one module take the same words.
     Raises ValueError if a port is unknown or linked twice, if two formats differ, or if ``inputs`` or
     ``outputs`` are not exactly the ports without a link.
     """
@@ -94,21 +95,31 @@ def stitch(
     made = [replace(sources[key], name=f"out{i}_V") for i, key in enumerate(out_of)]
     body += [_external_input(port, _signal(key)) for port, key in zip(given, into, strict=True)]
     body += [_external_output(port, _signal(key)) for port, key in zip(made, out_of, strict=True)]
-    body += [_instantiate(instance) for instance in instances]
+    loads = _load_connections(instances)
+    body += [_instantiate(instance, loads.get(instance.name, "")) for instance in instances]
+    if loads:
+        signals = [f"{i.name}_{LOAD_DONE}" for i in instances if i.name in loads]
+        last = [f"{module}_{LOAD_DONE}" for module in _first_of_kind(instances)][-1]
+        body = [f"  logic {', '.join(signals)}, load_unused;", *body]
+        body.append(f"  assign {LOAD_DONE} = {last};")
+        body.append(f"  assign load_unused = &{{1'b0, {', '.join(signals)}}};")
 
     text = render(
         _TOP,
         description=" and ".join(i.name for i in instances) + ", stitched",
         name=name,
         ports=",\n".join(
-            [stream_ports(p, "input") for p in given] + [stream_ports(p, "output") for p in made]
+            [stream_ports(p, "input") for p in given]
+            + [stream_ports(p, "output") for p in made]
+            + (load_ports() if loads else [])
         ),
         body="\n".join(body),
     )
     top = write_atomically(directory / f"{name}.sv", text)
     files = dict.fromkeys(s for i in instances for s in i.module.sources)
     data = dict.fromkeys(d for i in instances for d in i.module.data)
-    return RtlModule(name, directory, (*files, top), tuple(data), tuple(given), tuple(made))
+    idle = tuple(LOAD_INPUTS) if loads else ()
+    return RtlModule(name, directory, (*files, top), tuple(data), tuple(given), tuple(made), idle)
 
 
 def _check_links(
@@ -218,10 +229,33 @@ def _external_output(port: StreamPort, signal: str) -> str:
     )
 
 
-def _instantiate(instance: Instance) -> str:
+def _first_of_kind(instances: Sequence[Instance]) -> list[str]:
+    """The first instance of every module with writable memories: it says when all of them are written."""
+    first = {i.module.top: i.name for i in reversed(instances) if i.module.idle}
+    return [i.name for i in instances if first.get(i.module.top) == i.name]
+
+
+def _load_connections(instances: Sequence[Instance]) -> dict[str, str]:
+    """The load ports of each instance that has them: the modules take their words one after the other."""
+    connections, turns = {}, {}
+    turn = "load_turn"
+    for name in _first_of_kind(instances):
+        module = next(i.module.top for i in instances if i.name == name)
+        turns[module], turn = turn, f"{name}_{LOAD_DONE}"
+    for instance in instances:
+        if instance.module.idle:
+            given = {port: port for port in LOAD_INPUTS} | {"load_turn": turns[instance.module.top]}
+            ports = ", ".join(f".{port}({signal})" for port, signal in given.items())
+            connections[instance.name] = f",\n      {ports}, .{LOAD_DONE}({instance.name}_{LOAD_DONE})"
+    return connections
+
+
+def _instantiate(instance: Instance, loads: str) -> str:
     connections = ",\n".join(
         f"      .{port.name}_{part}({instance.name}_{port.name}_{part})"
         for port in (*instance.module.inputs, *instance.module.outputs)
         for part in port.signals
     )
-    return render(_INSTANCE, module=instance.module.top, instance=instance.name, connections=connections)
+    return render(
+        _INSTANCE, module=instance.module.top, instance=instance.name, connections=connections + loads
+    )

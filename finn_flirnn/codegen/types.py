@@ -51,6 +51,7 @@ class GruFolding:
     park: the last states stay in the ring until they are taken (rtl/gru_park.sv); only for a layer that
     gives its last state.
     cell_dsp: whether the cell's two products a unit (r*v', z*(h-n)) take DSPs; else look-up tables.
+    runtime_weights: whether weights, biases and tables can be loaded (docs/weights.md).
     """
 
     pe: int = 1
@@ -60,6 +61,7 @@ class GruFolding:
     ram_style: RamStyle = RamStyle.AUTO
     park: bool = False
     cell_dsp: bool = True
+    runtime_weights: bool = False
 
     def check(self, hidden: int, inputs: int) -> None:
         """Raise ValueError if the folding does not fit a layer of these sizes."""
@@ -80,10 +82,14 @@ class GruFolding:
 
 @dataclass(frozen=True)
 class DenseFolding:
-    """Folding of a dense head: outputs (pe) and input columns (simd) in parallel."""
+    """Folding of a dense head: outputs (pe) and input columns (simd) in parallel.
+
+    runtime_weights: whether weights and biases can be loaded (docs/weights.md).
+    """
 
     pe: int = 1
     simd: int = 1
+    runtime_weights: bool = False
 
     def check(self, outputs: int, inputs: int) -> None:
         """Raise ValueError if the folding does not fit a layer of these sizes."""

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finn_flirnn.codegen.multiplier import Multiplier
-from finn_flirnn.codegen.rom import BankedRom, Rom
+from finn_flirnn.codegen.ram import ram_banks, ram_source, widest
+from finn_flirnn.codegen.rom import BankedRom, Rom, address_bits
 from finn_flirnn.codegen.template import render
 from finn_flirnn.codegen.types import RtlModule, StreamPort
 from finn_flirnn.common.files import write_atomically
-from finn_flirnn.rtl import library_sources
+from finn_flirnn.rtl import library_sources, loader_sources
 
 _WRAPPER = """// SPDX-License-Identifier: BSD-3-Clause
 // Generated: $description
@@ -37,12 +38,74 @@ endmodule
 class MemoryPort:
     """A memory port of an engine: ``copies`` memories of the same content, side by side.
 
-    prefix: the engine's ports are ``<prefix>_addr`` and ``<prefix>_dat``.
+    prefix: the engine's ports are ``<prefix>_addr`` and ``<prefix>_dat``. writable: at run time, over the
+    wrapper's load ports.
     """
 
     prefix: str
     rom: Rom | BankedRom
     copies: int = 1
+    writable: bool = False
+
+    def source(self) -> str:
+        """The memory's module."""
+        return ram_source(self.rom) if self.writable else self.rom.source()
+
+
+LOAD_INPUTS = {"load_restart": 1, "load_turn": 1, "load_dat": 32, "load_vld": 1, "load_set": 1}
+"""Ports of a module with writable memories, see rtl/weight_port.sv: at 0 it works with its built-in set."""
+LOAD_DONE = "load_done"
+"""Its output: all its memories are written."""
+
+_PORT = """  logic [$last_bank:0] ${prefix}_wen;
+  logic [$address_high:0] ${prefix}_waddr;
+  logic [$widest_high:0] ${prefix}_wdat;
+  logic ${prefix}_done;
+  weight_port #(.BANKS($banks), .DEPTH($depth), .WIDTH($widest)) u_${prefix}_port (
+      .clk(ap_clk), .restart(restart_q), .turn($turn), .idat(dat_q), .ivld(vld_q),
+      .done(${prefix}_done), .wen(${prefix}_wen), .waddr(${prefix}_waddr), .wdat(${prefix}_wdat)
+  );"""
+
+_LOAD_REGISTERS = """  // the bus of words is registered in every layer
+  logic restart_q, turn_q, vld_q, set_q;
+  logic [31:0] dat_q;
+  always_ff @(posedge ap_clk) begin
+    restart_q <= load_restart;
+    turn_q <= load_turn;
+    vld_q <= load_vld;
+    set_q <= load_set;
+    dat_q <= load_dat;
+  end"""
+
+
+def load_ports() -> list[str]:
+    """Declarations of the load ports of a module with writable memories."""
+    wide = {name: f"[{bits - 1}:0] " if bits > 1 else "" for name, bits in LOAD_INPUTS.items()}
+    inputs = [f"    input  logic {wide[name]}{name}" for name in LOAD_INPUTS]
+    return [*inputs, f"    output logic {LOAD_DONE}"]
+
+
+def _weight_ports(memories: Sequence[MemoryPort]) -> list[str]:
+    """The ports that write the memories, in a row."""
+    text, turn = [_LOAD_REGISTERS], "turn_q"
+    for memory in memories:
+        banks = ram_banks(memory.rom)
+        depth = len(banks[0].words)
+        text.append(
+            render(
+                _PORT,
+                prefix=memory.prefix,
+                banks=len(banks),
+                last_bank=len(banks) - 1,
+                depth=depth,
+                address_high=address_bits(depth) - 1,
+                widest=widest(memory.rom),
+                widest_high=widest(memory.rom) - 1,
+                turn=turn,
+            )
+        )
+        turn = f"{memory.prefix}_done"
+    return [*text, f"  assign {LOAD_DONE} = {turn};"]
 
 
 def stream_ports(port: StreamPort, direction: str) -> str:
@@ -99,7 +162,11 @@ def write_module(
         for i in range(copies):
             address = f"{prefix}_addr[{(i + 1) * rom.address_width - 1}:{i * rom.address_width}]"
             data = f"{prefix}_dat[{(i + 1) * rom.width - 1}:{i * rom.width}]"
-            instances.append(f"  {rom.name} u_{prefix}_{i} (.clk(ap_clk), .addr({address}), .dat({data}));")
+            write = f", .set(set_q), .wen({prefix}_wen), .waddr({prefix}_waddr), .wdat({prefix}_wdat)"
+            instances.append(
+                f"  {rom.name} u_{prefix}_{i} (.clk(ap_clk), .addr({address}), .dat({data})"
+                f"{write if memory.writable else ''});"
+            )
     for port, _ in outputs:
         data = f"{port.name}_bits"
         declarations.append(f"  logic [{port.bits - 1}:0] {data};")
@@ -113,9 +180,12 @@ def write_module(
         instances.append(f"  assign unused = &{{1'b0, {', '.join(unused)}}};")
 
     ports = [stream_ports(p, "input") for p, _ in inputs] + [stream_ports(p, "output") for p, _ in outputs]
-    sources = [
-        write_atomically(directory / f"{memory.rom.name}.sv", memory.rom.source()) for memory in memories
-    ]
+    sources = [write_atomically(directory / f"{memory.rom.name}.sv", memory.source()) for memory in memories]
+    writable = [memory for memory in memories if memory.writable]
+    if writable:
+        ports += load_ports()
+        instances = _weight_ports(writable) + instances
+        sources = [*loader_sources(), *sources]
     wrapper = render(
         _WRAPPER,
         description=description,
@@ -135,4 +205,5 @@ def write_module(
         data=(),
         inputs=tuple(p for p, _ in inputs),
         outputs=tuple(p for p, _ in outputs),
+        idle=tuple(LOAD_INPUTS) if writable else (),
     )

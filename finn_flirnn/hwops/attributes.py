@@ -16,6 +16,7 @@ from finn_flirnn.numerics import Codes, DenseLayer, Format, GruFormats, GruLayer
 
 AttributeTypes = dict[str, Any]
 FORMAT_PREFIX = "fmt_"
+RUNTIME_WEIGHTS = "runtime_writeable_weights"
 GRU_ROLES = tuple(field.name for field in fields(GruFormats))
 DENSE_ROLES = ("input", "weight", "output")
 _NOTHING = np.zeros(0, dtype=np.int64)

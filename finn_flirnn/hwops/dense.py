@@ -10,7 +10,7 @@ from functools import cached_property
 from math import prod
 
 from finn_flirnn.codegen import DenseFolding, Resources, dense_cycles, estimate_dense
-from finn_flirnn.hwops.attributes import dense_attribute_types, dense_layer_of
+from finn_flirnn.hwops.attributes import RUNTIME_WEIGHTS, dense_attribute_types, dense_layer_of
 from finn_flirnn.hwops.stream_op import AttributeTypes, Stream, StreamOp
 from finn_flirnn.numerics import Codes, DenseLayer
 
@@ -22,8 +22,14 @@ class DenseHead(StreamOp):
         """The layer (attributes.py), its folding, and FINN's own attributes.
 
         PE: outputs in parallel. SIMD: input columns in parallel. groups: of lanes in the tensors.
+        runtime_writeable_weights: FINN's name for weights that can be loaded; here biases too.
         """
-        folding = {"PE": ("i", False, 1), "SIMD": ("i", False, 1), "groups": ("i", False, 1)}
+        folding = {
+            "PE": ("i", False, 1),
+            "SIMD": ("i", False, 1),
+            RUNTIME_WEIGHTS: ("i", False, 0, {0, 1}),
+            "groups": ("i", False, 1),
+        }
         return {**super().get_nodeattr_types(), **dense_attribute_types(), **folding}
 
     @cached_property
@@ -34,7 +40,8 @@ class DenseHead(StreamOp):
     @property
     def folding(self) -> DenseFolding:
         """The folding. Raises ValueError if it does not fit the layer."""
-        folding = DenseFolding(pe=self.int_attribute("PE"), simd=self.int_attribute("SIMD"))
+        runtime = bool(self.get_nodeattr(RUNTIME_WEIGHTS))
+        folding = DenseFolding(self.int_attribute("PE"), self.int_attribute("SIMD"), runtime)
         folding.check(self.layer.outputs, self.layer.inputs)
         return folding
 

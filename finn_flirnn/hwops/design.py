@@ -8,17 +8,28 @@ as the nodes state by FINN's rule, the graph's inputs and outputs are the module
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from onnx import AttributeProto, NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
-from finn_flirnn.codegen import Instance, Link, Resources, RtlModule, StreamPort, stitch
+from finn_flirnn.codegen import (
+    Instance,
+    Link,
+    Resources,
+    RtlModule,
+    StreamPort,
+    WeightSet,
+    emit_loadable,
+    stitch,
+)
 from finn_flirnn.codegen.estimate import fifo_resources
+from finn_flirnn.hwops.dense_rtl import DenseHead_rtl
 from finn_flirnn.hwops.generated_rtl import GeneratedRtl
-from finn_flirnn.hwops.stream_op import LEAST_DEPTH
+from finn_flirnn.hwops.gru_rtl import GRU_rtl
+from finn_flirnn.hwops.stream_op import LEAST_DEPTH, Stream
 
 _OF_THE_INSTANCE = {"layer", "inFIFODepths", "outFIFODepths", "code_gen_dir_ipgen", "ipgen_path", "ip_path"}
 _OF_THE_INSTANCE |= {"gen_top_module", "rtl_sources", "rtl_data", "exec_mode", "partition_id"}
@@ -63,9 +74,24 @@ def layer_name(node: NodeProto) -> str:
     return getCustomOp(node).get_nodeattr("layer") or str(node.name)
 
 
+def weight_sets(design: Design) -> list[WeightSet]:
+    """The built-in contents of the writable memories, in the order in which they take an image."""
+    return [layer.op.weight_set(layer.op.layer) for layer in writable_layers(design)]
+
+
+def writable_layers(design: Design) -> list[Layer]:
+    """One layer for each module with writable memories."""
+    return [
+        layer
+        for layer in design.distinct_layers
+        if layer.module.idle and isinstance(layer.op, GRU_rtl | DenseHead_rtl)
+    ]
+
+
 def emit_design(model: ModelWrapper, folder: Path, top: str) -> Design:
     """Write the hardware of a graph of RTL ops, its top module called ``top``, into a folder.
 
+    With run-time weights the top has loader and gate too (codegen/loadable.py).
     Raises ValueError for a node that is none of our RTL ops, a tensor that two nodes read, a graph input
     that no node reads, or two nodes of one name.
     """
@@ -82,48 +108,61 @@ def emit_design(model: ModelWrapper, folder: Path, top: str) -> Design:
         if kind not in made:
             made[kind] = op.emit(folder, name)
         layers.append(Layer(name, op, made[kind]))
-        for tensor, end in _ends(node.input, made[kind].inputs, name, op.get_nodeattr("inFIFODepths")):
+        depths = op.get_nodeattr("inFIFODepths")
+        for tensor, end in _ends(node.input, made[kind].inputs, name, depths, op.input_streams()):
             if tensor in targets:
                 raise ValueError(
                     f"{tensor} goes to {targets[tensor].key[0]} and to {name}; put a Fork between"
                 )
             targets[tensor] = end
-        sources.update(_ends(node.output, made[kind].outputs, name, op.get_nodeattr("outFIFODepths")))
+        depths = op.get_nodeattr("outFIFODepths")
+        sources.update(_ends(node.output, made[kind].outputs, name, depths, op.output_streams()))
     links = [_link(source, targets[name]) for name, source in sources.items() if name in targets]
     borders = [[value.name for value in values] for values in (model.graph.input, model.graph.output)]
     for names, ends, side in zip(borders, (targets, sources), ("read", "made"), strict=True):
         for name in names:
             if name not in ends:
                 raise ValueError(f"{name}, at the graph's border, is {side} by no node; cut the graph there")
+    loadable = any(layer.module.idle for layer in layers)
     module = stitch(
         folder,
-        top,
+        f"{top}_core" if loadable else top,
         [Instance(layer.name, layer.module) for layer in layers],
         links,
         inputs=[targets[name].key for name in borders[0]],
         outputs=[sources[name].key for name in borders[1]],
     )
-    return Design(tuple(layers), tuple(links), module)
+    design = Design(tuple(layers), tuple(links), module)
+    if not loadable:
+        return design
+    counts = (targets[borders[0][0]].transfers, sources[borders[1][0]].transfers)
+    return replace(design, top=emit_loadable(module, folder, top, weight_sets(design), counts))
 
 
 @dataclass(frozen=True)
 class _End:
-    """An end of a tensor: instance and port, codes a transfer, and the codes that it wants to wait there."""
+    """An end of a tensor: instance and port, codes a transfer, the codes that it wants to wait there, and
+    the transfers of the whole tensor."""
 
     key: tuple[str, str]
     elements: int
     codes: int
+    transfers: int
 
 
 def _ends(
-    tensors: Sequence[str], ports: Sequence[StreamPort], name: str, depths: Sequence[int]
+    tensors: Sequence[str],
+    ports: Sequence[StreamPort],
+    name: str,
+    depths: Sequence[int],
+    streams: Sequence[Stream],
 ) -> list[tuple[str, _End]]:
     """The tensors on one side of a node with their ends."""
     # as FINN does: the last depth stands for all that follow
     stated = [depths[min(i, len(depths) - 1)] for i in range(len(ports))]
     return [
-        (tensor, _End((name, port.name), port.elements, depth * port.elements))
-        for tensor, port, depth in zip(tensors, ports, stated, strict=True)
+        (tensor, _End((name, port.name), port.elements, depth * port.elements, stream.transfers))
+        for tensor, port, depth, stream in zip(tensors, ports, stated, streams, strict=True)
     ]
 
 

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from finn_flirnn.codegen import GruFolding, Resources, estimate_gru, gru_cycles
 from finn_flirnn.codegen.types import RamStyle, check_divides
-from finn_flirnn.hwops.attributes import gru_attribute_types, gru_layer_of
+from finn_flirnn.hwops.attributes import RUNTIME_WEIGHTS, gru_attribute_types, gru_layer_of
 from finn_flirnn.hwops.stream_op import AttributeTypes, Stream, StreamOp
 from finn_flirnn.numerics import Codes, GruLayer
 
@@ -26,7 +26,8 @@ class GRU(StreamOp):
 
         PE: units in parallel. SIMD: state columns in parallel. InputSIMD: input columns in parallel.
         ram_style, park: where the states lie, and whether the last ones wait there (GruFolding).
-        CellDSP: whether the products of the cell take DSPs.
+        CellDSP: whether the products of the cell take DSPs. runtime_writeable_weights: FINN's name for
+        weights that can be loaded; here biases and tables too.
         groups: of ``lanes`` pixels in the tensors. out_lanes: of the layer that takes the last states
         (0: as many as here).
         """
@@ -37,6 +38,7 @@ class GRU(StreamOp):
             "ram_style": ("s", False, str(RamStyle.AUTO), {str(style) for style in RamStyle}),
             "park": ("i", False, 0, {0, 1}),
             "CellDSP": ("i", False, 1, {0, 1}),
+            RUNTIME_WEIGHTS: ("i", False, 0, {0, 1}),
             "groups": ("i", False, 1),
             "out_lanes": ("i", False, 0),
         }
@@ -63,6 +65,7 @@ class GRU(StreamOp):
             ram_style=RamStyle(self.get_nodeattr("ram_style")),
             park=bool(self.get_nodeattr("park")),
             cell_dsp=bool(self.get_nodeattr("CellDSP")),
+            runtime_weights=bool(self.get_nodeattr(RUNTIME_WEIGHTS)),
         )
         folding.check(self.layer.hidden, self.layer.inputs)
         return folding

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from finn_flirnn.codegen import RtlModule, StreamPort
 from finn_flirnn.codegen.template import render
+from finn_flirnn.codegen.wrapper import LOAD_INPUTS
 from finn_flirnn.common.files import write_atomically
 
 _SHIM = """// SPDX-License-Identifier: BSD-3-Clause
@@ -42,8 +43,11 @@ def wrap_in_verilog(module: RtlModule, name: str) -> RtlModule:
         busses=":".join(p.name for p in streams),
         ports=",\n".join(ports),
         connections=",\n".join(
-            "      " + ", ".join(f".{p.name}_{s}({p.name}_{s})" for s in ("TDATA", "TVALID", "TREADY"))
-            for p in streams
+            [
+                "      " + ", ".join(f".{p.name}_{s}({p.name}_{s})" for s in ("TDATA", "TVALID", "TREADY"))
+                for p in streams
+            ]
+            + [f"      .{name}({LOAD_INPUTS[name]}'h0)" for name in module.idle]
         ),
     )
     path = write_atomically(Path(module.directory) / f"{name}.v", text)

@@ -35,6 +35,9 @@ LINK = ("crc32", "uart_receive", "uart_transmit", "link_buffer", "link_receive",
 REGISTERS = ("control_registers",)
 """The registers of a board with a processor."""
 
+LOADER = ("crc32", "weight_port", "weight_gate", "weight_loader")
+"""What loads weights at run time (docs/weights.md)."""
+
 
 def library_sources(variant: str = VARIANTS[0]) -> tuple[Path, ...]:
     """Paths of all library sources in order of compilation, with one variant of ``dsp_mac``.
@@ -60,3 +63,8 @@ def link_sources() -> tuple[Path, ...]:
 def register_sources() -> tuple[Path, ...]:
     """Paths of the control registers' sources, to be compiled after the library's."""
     return tuple(HERE / f"{name}.sv" for name in REGISTERS)
+
+
+def loader_sources() -> tuple[Path, ...]:
+    """Paths of the sources that load weights at run time."""
+    return tuple(HERE / f"{name}.sv" for name in LOADER)
