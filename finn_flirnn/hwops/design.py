@@ -80,12 +80,12 @@ def weight_sets(design: Design) -> list[WeightSet]:
 
 
 def writable_layers(design: Design) -> list[Layer]:
-    """One layer for each module with writable memories."""
-    return [
-        layer
-        for layer in design.distinct_layers
-        if layer.module.idle and isinstance(layer.op, GRU_rtl | DenseHead_rtl)
-    ]
+    """The first layer of each module with writable memories, in the order in which they take an image."""
+    first: dict[str, Layer] = {}
+    for layer in design.layers:
+        if layer.module.idle and isinstance(layer.op, GRU_rtl | DenseHead_rtl):
+            first.setdefault(layer.module.top, layer)
+    return list(first.values())
 
 
 def emit_design(model: ModelWrapper, folder: Path, top: str) -> Design:

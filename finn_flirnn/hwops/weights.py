@@ -7,7 +7,6 @@ import re
 from dataclasses import replace
 
 from finn_flirnn.codegen import WeightSet, encode_image
-from finn_flirnn.hwops.dense_rtl import DenseHead_rtl
 from finn_flirnn.hwops.design import Design, weight_sets, writable_layers
 from finn_flirnn.numerics import DenseLayer, GruLayer, Seq2SeqNetwork
 
@@ -26,13 +25,12 @@ def weight_image(network: Seq2SeqNetwork, design: Design) -> bytes:
     sizes, formats or place of the reset gate, or whose biases need more bits than the hardware has.
     """
     built_in, sets = _built_in(design), []
+    steps = sum(layer.op.steps for layer in design.layers if re.fullmatch(r"encoder(_part\d+)?", layer.name))
+    if steps != network.steps:
+        raise ValueError(f"the network has {network.steps} steps, the hardware {steps}; {REMEDY}")
     for layer, old in zip(writable_layers(design), built_in, strict=True):
-        op = layer.op
-        if isinstance(op, DenseHead_rtl) and op.positions[1] != network.steps:
-            raise ValueError(
-                f"the network has {network.steps} steps, the hardware {op.positions[1]}; {REMEDY}"
-            )
-        sets.append(op.weight_set(_fitted(layer.name, op.layer, _layer_of(network, layer.name))))
+        new = _fitted(layer.name, layer.op.layer, _layer_of(network, layer.name))
+        sets.append(layer.op.weight_set(new))
         assert sets[-1].shape == old.shape
     return encode_image(sets)
 
@@ -45,11 +43,7 @@ def _built_in(design: Design) -> list[WeightSet]:
 
 def _layer_of(network: Seq2SeqNetwork, name: str) -> GruLayer | DenseLayer:
     """The network's layer that a layer of the design is, or is a part or a copy of."""
-    layers: dict[str, GruLayer | DenseLayer] = {
-        "encoder": network.encoder,
-        "decoder": network.decoder,
-        "head": network.head,
-    }
+    layers: dict[str, GruLayer | DenseLayer] = {**network.recurrent, "head": network.head}
     for key, layer in layers.items():
         if re.fullmatch(rf"{key}(_part\d+)?(_copy\d+)?", name):
             return layer

@@ -28,9 +28,10 @@ BUILT_IN, LOADING, LOADED, BAD_CRC, BAD_SHAPE, BAD_HEADER = 0, 1, 2, 0x81, 0x82,
 def _networks(hidden: int = HIDDEN, reset: Reset = Reset.AFTER) -> tuple[Seq2SeqNetwork, Seq2SeqNetwork]:
     """Two networks of one shape; the second one's tables are other ones too."""
     old, new = (random_network(seed, STEPS, hidden, 3, reset) for seed in (1, 71))
-    reverse = {name: replace(getattr(new, name), gate_table=getattr(new, name).gate_table[::-1].copy())
-               for name in ("encoder", "decoder")}  # fmt: skip
-    return old, replace(new, **reverse)
+    layers = [
+        replace(layer, gate_table=layer.gate_table[::-1].copy()) for layer in (new.encoder, new.decoder)
+    ]
+    return old, Seq2SeqNetwork(STEPS, *layers, new.head)
 
 
 def _pixels(network: Seq2SeqNetwork, groups: int, lanes: int = LANES) -> Codes:
@@ -185,7 +186,7 @@ def test_networks_of_another_shape_have_no_image(tmp_path: Path) -> None:
         weight_image(random_network(1, STEPS + 1, HIDDEN, 3), design)
     greatest = replace(new.encoder, bias_ih=np.full_like(new.encoder.bias_ih, 1 << 30))
     with pytest.raises(ValueError, match="a bias needs 32 bits"):
-        weight_image(replace(new, encoder=greatest), design)
+        weight_image(replace(new, encoders=greatest), design)
 
 
 def test_without_the_option_nothing_of_it_is_emitted(tmp_path: Path) -> None:
