@@ -87,8 +87,8 @@ def random_network(
     """Encoder with one input, decoder, head."""
     return Seq2SeqNetwork(
         steps=steps,
-        encoder=random_gru(seed, hidden, 1, reset, sequence=False, bits=bits),
-        decoder=random_gru(seed + 1, hidden, 0, reset, initial_state=True, bits=bits),
+        encoders=random_gru(seed, hidden, 1, reset, sequence=False, bits=bits),
+        decoders=random_gru(seed + 1, hidden, 0, reset, initial_state=True, bits=bits),
         head=random_dense(seed + 2, outputs, hidden, bits),
     )
 
