@@ -38,6 +38,7 @@ OPEN_STEPS = (
 )
 """What needs no vendor tool. step_generate_hardware: code, width converters and FIFOs."""
 VIVADO_STEPS = (
+    f"{OURS}.step_join_design",
     "step_create_stitched_ip",
     "step_out_of_context_synthesis",
     "step_prepare_synthesis",
@@ -64,6 +65,7 @@ def run_finn_flow(
     order: str = GROUPS,
     ram_style: str = "auto",
     multiplier: Multiplier | None = None,
+    design: Path | None = None,
 ) -> FinnFlowResult:
     """Run FINN's builder on an exported model.
 
@@ -71,11 +73,15 @@ def run_finn_flow(
     {"PE", "SIMD", "InputSIMD"}. lanes: pixels C that travel together. unroll: layer name -> engines in a
     chain. copies: of the whole pipeline. vivado: go on to the bitfile if Vivado is there. decoder_lanes:
     behind the encoder, 0 for as many. order: of the data (driver/order.py). ram_style: where states lie
-    (GruFolding). multiplier: the device's, if FINN's board has another.
+    (GruFolding). multiplier: the device's, if FINN's board has another. design: folder of the stitched
+    design (rtl_files), which the bitfile will hold; needed with ``vivado``.
 
     Writes output_dir/model/<number>_<step>.onnx after every step, and FINN's own files below
-    output_dir/finn. Raises FinnFlowError if a step fails, ValueError for a board that FINN does not know.
+    output_dir/finn. Raises FinnFlowError if a step fails, ValueError for a board that FINN does not know
+    or a bitfile without a design.
     """
+    if vivado and design is None:
+        raise ValueError("a bitfile needs a stitched design; give the folder rtl/ of the build as design")
     finn_dir = (output_dir / "finn").resolve()
     tools = prepare_finn(finn_dir / "build")
     reason = missing_for_board(tools, board) if vivado else NOT_ASKED_FOR
@@ -84,7 +90,15 @@ def run_finn_flow(
     folded = {name: dict(values) for name, values in folding.items()}
     products = multiplier.name if multiplier else ""
     settings = FlowSettings(
-        lanes, folded, dict(unroll or {}), copies, decoder_lanes, order, ram_style, products
+        lanes,
+        folded,
+        dict(unroll or {}),
+        copies,
+        decoder_lanes,
+        order,
+        ram_style,
+        products,
+        str(design.resolve()) if design else "",
     )
     settings.write(settings_file)
     config = _configuration(finn_dir, settings_file, board, clock_ns, steps)

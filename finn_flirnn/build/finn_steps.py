@@ -15,15 +15,12 @@ from finn_flirnn.codegen import Multiplier
 from finn_flirnn.common.files import read_json_file, write_json
 from finn_flirnn.driver.order import GATES, GROUPS, PIXELS
 
-EDGE_FIFO_DEPTH = 32
-"""Transfers buffered at the accelerator's borders: what one shift register per bit holds."""
-
 
 @dataclass(frozen=True)
 class FlowSettings:
     """What our steps must know: lanes C, the folding of each layer, its unrolling, copies of the pipeline,
     lanes behind the encoder (0: C), the order of the data, where states lie, the device's hard multiplier
-    (empty: that of FINN's board)."""
+    (empty: that of FINN's board), the folder of the stitched design (for a bitstream)."""
 
     lanes: int
     folding: dict[str, dict[str, int]]
@@ -33,6 +30,7 @@ class FlowSettings:
     order: str = GROUPS
     ram_style: str = "auto"
     multiplier: str = ""
+    design: str = ""
 
     def write(self, path: Path) -> None:
         """Write the settings for ``of``."""
@@ -97,6 +95,8 @@ def step_set_stream_depths(model: Any, config: Any) -> Any:
     """
     from qonnx.custom_op.registry import getCustomOp
 
+    from finn_flirnn.hwops.accelerator_rtl import EDGE_FIFO_DEPTH
+
     borders = {tensor.name for tensor in (*model.graph.input, *model.graph.output)}
     for node in model.graph.node:
         op = getCustomOp(node)
@@ -109,3 +109,49 @@ def step_set_stream_depths(model: Any, config: Any) -> Any:
             ]
             op.set_nodeattr(attribute, stated)
     return model
+
+
+def step_join_design(model: Any, config: Any) -> Any:
+    """Layers, FIFOs and width converters -> one node: the stitched design with its control registers.
+
+    From here on the graph is what FINN's shell is built around. The design is the one in the settings'
+    folder: the files that were simulated and that the build identifier names.
+    """
+    from finn.transformation.fpgadataflow.prepare_ip import PrepareIP
+    from onnx import helper
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.custom_op.registry import getCustomOp
+    from qonnx.util.basic import qonnx_make_model
+
+    from finn_flirnn.build.deploy import build_identifier
+    from finn_flirnn.build.rtl_files import load_module
+    from finn_flirnn.codegen import Resources
+    from finn_flirnn.hwops.accelerator_rtl import Accelerator_rtl, accelerator_attributes
+    from finn_flirnn.hwops.generated_rtl import GeneratedRtl
+    from finn_flirnn.hwops.registration import RTL_DOMAIN
+
+    core = load_module(Path(FlowSettings.of(config).design))
+    (source,), (sink,) = model.graph.input, model.graph.output
+    layers = [op for op in map(getCustomOp, model.graph.node) if isinstance(op, GeneratedRtl)]
+    attributes = accelerator_attributes(
+        core,
+        build_identifier(core),
+        (model.get_tensor_shape(source.name), model.get_tensor_shape(sink.name)),
+        max(layer.get_exp_cycles() for layer in layers),
+        sum((layer.resources() for layer in layers), Resources()),
+    )
+    node = helper.make_node(
+        Accelerator_rtl.__name__,
+        [source.name],
+        [sink.name],
+        f"{Accelerator_rtl.__name__}_0",
+        domain=RTL_DOMAIN,
+        backend="fpgadataflow",
+        **attributes,
+    )
+    joined = ModelWrapper(qonnx_make_model(helper.make_graph([node], "accelerator", [source], [sink])))
+    for name in (source.name, sink.name):
+        joined.set_tensor_datatype(name, model.get_tensor_datatype(name))
+    for entry in model.model.metadata_props:
+        joined.set_metadata_prop(entry.key, entry.value)
+    return joined.transform(PrepareIP(config._resolve_fpga_part(), config.synth_clk_period_ns))

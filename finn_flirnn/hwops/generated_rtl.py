@@ -21,6 +21,10 @@ class GeneratedRtl(StreamOp, RTLBackend):  # type: ignore[misc]
     def emit(self, directory: Path, name: str) -> RtlModule:
         """Write the hardware of this node into ``directory``, the top module called ``name``."""
 
+    def emit_verilog(self, directory: Path, name: str) -> RtlModule:
+        """The same with a top module in plain Verilog, which Vivado places by reference."""
+        return wrap_in_verilog(self.emit(directory, f"{name}_engine"), name)
+
     def get_nodeattr_types(self) -> AttributeTypes:
         """The op's attributes, FINN's, and the files of the generated module.
 
@@ -32,8 +36,7 @@ class GeneratedRtl(StreamOp, RTLBackend):  # type: ignore[misc]
     def generate_hdl(self, model: Any, fpgapart: str, clk: float) -> None:
         """Write wrapper and memory files into the node's folder and note them in the node."""
         directory = Path(self.get_nodeattr("code_gen_dir_ipgen")).resolve()
-        name = str(self.onnx_node.name)
-        module = wrap_in_verilog(self.emit(directory, f"{name}_engine"), name)
+        module = self.emit_verilog(directory, str(self.onnx_node.name))
         self.set_nodeattr("rtl_sources", [str(path.resolve()) for path in module.sources])
         if module.data:  # ONNX cannot store an empty list
             self.set_nodeattr("rtl_data", [str(path.resolve()) for path in module.data])

@@ -11,6 +11,7 @@ from finn.custom_op import fpgadataflow
 from finn.custom_op.fpgadataflow import rtl
 from qonnx.custom_op.registry import add_op_to_domain
 
+from finn_flirnn.hwops.accelerator_rtl import Accelerator_rtl
 from finn_flirnn.hwops.dense import DenseHead
 from finn_flirnn.hwops.dense_rtl import DenseHead_rtl
 from finn_flirnn.hwops.gru import GRU
@@ -25,7 +26,8 @@ DOMAIN = fpgadataflow.__name__
 RTL_DOMAIN = rtl.__name__
 """ONNX domain of the ops in RTL."""
 OPS = (GRU, DenseHead, LaneTransposer, Deal, Collect, Fork, LastStep)
-RTL_OPS = (GRU_rtl, DenseHead_rtl, LaneTransposer_rtl, Deal_rtl, Collect_rtl, Fork_rtl, LastStep_rtl)
+LAYERS_RTL = (GRU_rtl, DenseHead_rtl, LaneTransposer_rtl, Deal_rtl, Collect_rtl, Fork_rtl, LastStep_rtl)
+RTL_OPS = (*LAYERS_RTL, Accelerator_rtl)
 
 
 def register() -> None:

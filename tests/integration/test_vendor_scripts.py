@@ -19,11 +19,16 @@ import pytest
 
 pytest.importorskip("tkinter", reason="this Python has no Tcl; on Debian and Ubuntu: apt install python3-tk")
 
+from finn_flirnn.build.deploy import build_identifier
 from finn_flirnn.build.finn_flow import VIVADO_STEPS, finn_period_ns, run_finn_flow
+from finn_flirnn.build.finn_result import FinnFlowResult
+from finn_flirnn.build.hardware import TOP
+from finn_flirnn.build.rtl_files import collect_sources, load_module
 from finn_flirnn.build.toolchain import prepare_finn
 from finn_flirnn.export import export_qonnx
+from finn_flirnn.rtl import primitive_models
 from tests.vendor import LABEL, vitis_hls
-from tests.vendor.component import AXIS, read_component
+from tests.vendor.component import AXILITE, AXIS, read_component
 from tests.vendor.install import Installation, install
 from tests.vendor.running import complaint_of, edited, run
 
@@ -35,6 +40,8 @@ pytestmark = [
         "ignore:Exception ignored in. <_io.FileIO:pytest.PytestUnraisableExceptionWarning"
     ),
 ]
+NODE, REGISTERS = "Accelerator_rtl_0", "StreamingDataflowPartition_1"
+CELL = f"{REGISTERS}_{NODE}"
 LANES, STEPS = 2, 8
 FOLDING = {
     "encoder": {"PE": 2, "SIMD": 2, "InputSIMD": 1},
@@ -52,7 +59,7 @@ SETTINGS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Made:
-    """One run of the flow. stitch, shell, hls: folders of scripts that it left."""
+    """One run of the flow. stitch, shell, hls: folders of scripts that it left. design: that it took."""
 
     tools: Installation
     model: Path
@@ -60,7 +67,16 @@ class Made:
     stitch: Path
     shell: Path
     hls: Path
+    design: Path
     skipped: tuple[object, ...]
+
+
+def stitched(result: FinnFlowResult, folder: Path) -> Path:
+    """The folder of the stitched design of a flow."""
+    emit_design = importlib.import_module("finn_flirnn.hwops.design").emit_design
+    model = importlib.import_module("qonnx.core.modelwrapper").ModelWrapper(str(result.layers_path))
+    collect_sources(emit_design(model, folder / "scratch", TOP).top, folder / "rtl")
+    return folder / "rtl"
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +89,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
         graphs = importlib.import_module("finn_graphs")
         model = folder / "network.onnx"
         export_qonnx(graphs.random_network(1, STEPS, hidden=4, outputs=3), model)
-        result = run_finn_flow(model, folder / "out", **SETTINGS)
+        design = stitched(run_finn_flow(model, folder / "open", **{**SETTINGS, "vivado": False}), folder)
+        result = run_finn_flow(model, folder / "out", **SETTINGS, design=design)
         build = folder / "out/finn/build"
-        stitch = next(p for p in build.glob("vivado_stitch_proj_*") if (p / "ooc_pnr.tcl").exists())
+        (stitch,) = build.glob("vivado_stitch_proj_StreamingDataflowPartition_1_*")
         (shell,) = build.glob("vivado_zynq_proj_*")
         hls = next(build.glob("code_gen_ipgen_*IODMA_hls_0_*"))
-        yield Made(tools, model, folder / "out/finn", stitch, shell, hls, result.skipped)
+        yield Made(tools, model, folder / "out/finn", stitch, shell, hls, design, result.skipped)
 
 
 def commands(tools: Installation, name: str) -> list[list[str]]:
@@ -107,24 +124,43 @@ def test_the_shell_holds_the_dmas_that_the_driver_asks_for(made: Made) -> None:
     assert set(re.findall(r'MODULE INSTANCE="([io]dma0)"', text)) == {"idma0", "odma0"}
     assert set(re.findall(r'INSTANCE="([io]dma0)" BASEVALUE="(\w+)"', text)) == {
         ("idma0", "0xa0000000"),
-        ("odma0", "0xa0001000"),
+        ("odma0", "0xa0002000"),
     }
+
+
+def test_the_shell_connects_the_registers_under_the_name_that_the_driver_asks_for(made: Made) -> None:
+    text = (made.finn / "bitfile/finn-accel.hwh").read_text()
+    assert f'INSTANCE="{REGISTERS}" BASEVALUE="0xa0001000" SIZE="0x1000"' in text
+    script = (made.shell / "ip_config.tcl").read_text()
+    assert re.search(rf"connect_bd_intf_net .*{REGISTERS}/s_axi_control_0\] .*axi_interconnect_0/M01", script)
+
+
+def test_the_bitstream_holds_the_stitched_designs_own_files_and_its_identifier(made: Made) -> None:
+    core = load_module(made.design)
+    ip = read_component(made.stitch / "ip" / "component.xml")
+    packaged = {file.name: file.read_bytes() for file in ip.files}
+    for path in (*core.sources, *core.data):
+        assert packaged[path.name] == path.read_bytes()
+    top = packaged[f"{NODE}.v"].decode()
+    assert f".build(64'h{build_identifier(core)})" in top
 
 
 def test_the_stitched_ip_has_the_networks_streams(made: Made) -> None:
     ip = read_component(made.stitch / "ip" / "component.xml")
     assert {(i.name, i.kind, i.mode, i.width, i.clock) for i in ip.interfaces.values()} == {
+        ("s_axi_control_0", AXILITE, "Slave", 32, "ap_clk"),
         ("s_axis_0", AXIS, "Slave", 8, "ap_clk"),
         ("m_axis_0", AXIS, "Master", 24, "ap_clk"),
     }
-    names = {file.name for file in ip.files}
-    assert {"GRU_rtl_0.v", "GRU_rtl_1.v", "DenseHead_rtl_0.v", "credits.sv"} <= names
+    assert ip.ranges == {"s_axi_control_0": 4096}
 
 
 def test_the_stitching_tcl_takes_up_every_generated_source(made: Made) -> None:
     added = {words[-1] for words in commands(made.tools, "add_files")}
-    generated = {str(p) for p in (made.finn / "build").glob("code_gen_ipgen_*_rtl_*/*.*v")}
-    assert len(generated) > 15 and generated <= added
+    fifos = {str(p) for p in (made.finn / "build").glob("code_gen_ipgen_*_1_StreamingFIFO_rtl_*/*.*v")}
+    core = load_module(made.design)
+    design = {str(path) for path in (*core.sources, *core.data)}
+    assert len(fifos) > 1 and len(design) > 15 and fifos | design <= added
 
 
 def test_only_the_two_dmas_need_vitis_hls(made: Made) -> None:
@@ -185,29 +221,31 @@ def test_the_unchanged_stitching_tcl_passes(
             "does not exist",
         ),
         (r"^add_files -norecurse \S+/credits.sv$", "", "UnknownModule credits"),
-        (r"^add_files -norecurse \S+/GRU_rtl_0.v$", "", "no file of the project defines module GRU_rtl_0"),
+        (rf"^add_files -norecurse \S+/{NODE}.v$", "", f"no file of the project defines module {NODE}"),
         (
-            r"^add_files -norecurse (\S+)/credits.sv$",
-            r"\g<0>\nadd_files -norecurse \1/primitives/DSP48E2.sv",
+            r"^add_files -norecurse \S+/credits.sv$",
+            r"\g<0>\nadd_files -norecurse "
+            + str(next(path for path in primitive_models() if path.stem == "DSP48E2")),
             "DSP48E2 is the vendor's",
         ),
-        (r"reference GRU_rtl_0 ", "reference GRU_rtl_0_engine ", "a module reference must be Verilog"),
-        (r"^(connect_bd_intf_net .*GRU_rtl_1/in0_V\])$", "", "/GRU_rtl_1/in0_V is not connected"),
-        (r"^(connect_bd_intf_net .*GRU_rtl_1/in0_V\])$", r"\1\n\1", "is connected already"),
+        (rf"reference {NODE} ", f"reference {TOP} ", "a module reference must be Verilog"),
+        (rf"^(connect_bd_intf_net .*{CELL}/in0_V\])$", "", f"/{CELL}/in0_V is not connected"),
+        (rf"^(connect_bd_intf_net .*{CELL}/in0_V\])$", r"\1\n\1", "is connected already"),
         (
-            r"^connect_bd_net .*ap_clk\] \[get_bd_pins DenseHead_rtl_0/ap_clk\]$",
+            rf"^make_bd_intf_pins_external .*{CELL}/s_axi_control\]$",
             "",
-            "clk input .* not connected",
+            f"{CELL}/s_axi_control is not connected",
         ),
-        (r"^connect_bd_net .*rst_n\] \[get_bd_pins GRU_rtl_0/ap_rst_n\]$", "", "rst input .* not connected"),
-        (r"\[get_bd_pins GRU_rtl_0/ap_rst_n\]", "[get_bd_pins GRU_rtl_0/ap_clk]", "net of different kinds"),
-        (r"GRU_rtl_0/in0_V\]", "GRU_rtl_0/in7_V]", "nothing matches GRU_rtl_0/in7_V"),
+        (rf"^connect_bd_net .*ap_clk\] \[get_bd_pins {CELL}/ap_clk\]$", "", "clk input .* not connected"),
+        (rf"^connect_bd_net .*rst_n\] \[get_bd_pins {CELL}/ap_rst_n\]$", "", "rst input .* not connected"),
+        (rf"\[get_bd_pins {CELL}/ap_rst_n\]", f"[get_bd_pins {CELL}/ap_clk]", "net of different kinds"),
+        (rf"{CELL}/in0_V\]", f"{CELL}/in7_V]", f"nothing matches {CELL}/in7_V"),
         (r"^validate_bd_design$", "", "must be validated"),
         (r"^update_ip_catalog$", "update_ip_catalogue", "invalid command name"),
         (r"^set_property ip_repo_paths \[list ", r"\g<0>/absent ", "IP repository /absent does not exist"),
         (r"ipx::update_checksums \$core", "", "update_checksums must come before"),
         (r"-import_files$", "", "needs other folders"),
-        (r"set_property top finn_design_wrapper", "set_property top finn_design", "wrapped and top"),
+        (r"set_property top (\w+)_wrapper", r"set_property top \1", "wrapped and top"),
         (r"set_property core_revision", "set_property core_revison", "no property core_revison"),
     ],
 )
@@ -230,8 +268,11 @@ def test_an_error_planted_in_the_stitching_is_found(
         (r"output wire out0_V_TVALID", "output wire out0_V_VALID", "a stream without TVALID"),
         (r"input  wire out0_V_TREADY", "output wire out0_V_TREADY", "signals in wrong directions"),
         (r"\.in0_V_TVALID\(in0_V_TVALID\)", ".in0_V_VALID(in0_V_TVALID)", "in0_V_VALID"),
-        (r"^endmodule", "endmodule\nmodule GRU_rtl_0;\nendmodule", "module GRU_rtl_0 is defined in"),
-        (r"^endmodule", "", "module DenseHead_rtl_0"),
+        (r"s_axi_control_BVALID,$", "s_axi_control_BLID,", "s_axi_control_BVALID"),
+        (r"\[31:0\] s_axi_control_RDATA", "[63:0] s_axi_control_RDATA", "RDATA of 64 bits"),
+        (r"output wire s_axi_control_BVALID", "input wire s_axi_control_BVALID", "wrong directions: .'BVALID"),
+        (r"^endmodule", f"endmodule\nmodule {TOP};\nendmodule", f"module {TOP} is defined in"),
+        (r"^endmodule", "", f"module {NODE}"),
     ],
 )
 def test_an_error_planted_in_a_module_is_found(
@@ -242,8 +283,8 @@ def test_an_error_planted_in_a_module_is_found(
     replacement: str,
     complaint: str,
 ) -> None:
-    (original,) = re.findall(r"^add_files -norecurse (\S+/DenseHead_rtl_0.v)$", stitching, re.MULTILINE)
-    changed = tmp_path / "DenseHead_rtl_0.v"
+    (original,) = re.findall(r"^add_files -norecurse (\S+/Accelerator_rtl_0.v)$", stitching, re.MULTILINE)
+    changed = tmp_path / f"{NODE}.v"
     changed.write_text(edited(Path(original).read_text(), pattern, replacement))
     assert re.search(complaint, run(stitching.replace(original, str(changed)), tmp_path, monkeypatch))
 
@@ -254,7 +295,7 @@ def test_an_error_planted_in_a_module_is_found(
         (
             r"set axi_peripheral_base \[expr \$offset \+ \$range\]",
             "",
-            "idma0.* and .*odma0.* overlap at 0xa0000000",
+            "idma0.* and .*s_axi_control_0 overlap at 0xa0000000",
         ),
         (r"-offset \$offset", "-offset [expr $offset + 0x80]", "no aligned power of two"),
         (
@@ -277,7 +318,17 @@ def test_an_error_planted_in_a_module_is_found(
             "clk_wiz_0/locked] [get_bd_pins axi_interconnect_0/S00_ACLK",
             "net of different kinds",
         ),
-        (r"set NUM_AXILITE 2", "set NUM_AXILITE 3", "M02_AXI is not connected"),
+        (r"set NUM_AXILITE 3", "set NUM_AXILITE 4", "M03_AXI is not connected"),
+        (
+            rf"^connect_bd_intf_net .*{REGISTERS}/s_axi_control_0\].*$",
+            "",
+            f"{REGISTERS}/s_axi_control_0 is not connected",
+        ),
+        (
+            rf"^assign_axi_addr_proc {REGISTERS}/s_axi_control_0$",
+            "",
+            f"{REGISTERS}/s_axi_control_0 has no address",
+        ),
         (r"set NUM_AXIMM 2", "set NUM_AXIMM 1", "nothing matches smartconnect_0/S01_AXI"),
         (r"CONFIG.PSU__USE__S_AXI_GP2", "CONFIG.PSU__USE__S_AXI_GP9", "has no parameter PSU__USE__S_AXI_GP9"),
         (r"xilinx_finn:finn:StreamingDataflowPartition_1:1.0", "xilinx_finn:finn:absent:1.0", "no IP"),

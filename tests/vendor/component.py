@@ -122,21 +122,21 @@ def _memory_mapped(head: str, ports: dict[str, Port], lower: bool) -> Interface:
             raise ScriptError(f"interface {head} lacks {name}")
         return ports[name]
 
-    for signal in (
-        "AWVALID",
-        "AWREADY",
-        "WVALID",
-        "WREADY",
-        "BVALID",
-        "BREADY",
-        "ARADDR",
-        "RVALID",
-        "RREADY",
-    ):
-        port(signal)
+    address, data = port("AWADDR"), port("WDATA")
     full = f"{head}_{'awlen' if lower else 'AWLEN'}" in ports
-    address = port("AWADDR")
     mode = "Master" if address.direction == "out" else "Slave"
+    from_slave = {"AWREADY", "WREADY", "BVALID", "BRESP", "ARREADY", "RVALID", "RDATA", "RRESP"}
+    from_master = {"AWADDR", "AWVALID", "WDATA", "WSTRB", "WVALID", "BREADY", "ARADDR", "ARVALID", "RREADY"}
+    outputs = from_master if mode == "Master" else from_slave
+    wrong = [s for s in from_slave | from_master if port(s).direction != ("out" if s in outputs else "in")]
+    if wrong:
+        raise ScriptError(f"interface {head} has signals in wrong directions: {sorted(wrong)}")
+    widths = {"RDATA": data.width, "WSTRB": data.width // 8, "ARADDR": address.width, "BRESP": 2, "RRESP": 2}
+    wrong = [f"{s} of {port(s).width} bits, not {bits}" for s, bits in widths.items() if port(s).width != bits]
+    if wrong:
+        raise ScriptError(f"interface {head} has {', '.join(wrong)}")
+    if not full and data.width not in (32, 64):
+        raise ScriptError(f"interface {head} has {data.width} bits; AXI4-Lite has 32 or 64")
     return Interface(head, AXIMM if full else AXILITE, mode, port("WDATA").width, address.width)
 
 

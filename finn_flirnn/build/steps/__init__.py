@@ -37,7 +37,7 @@ STEPS = (
     _step("ip", ("rtl",), ("name", "board", "clock_mhz"), "Tcl that packages Vivado IP"),
     _step(
         "bitfile",
-        ("model", "convert", "synthesis"),
+        ("model", "convert", "rtl", "synthesis"),
         ("name", "flow", *HARDWARE),
         "bitstream, where its tools are there",
     ),

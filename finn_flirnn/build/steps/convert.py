@@ -67,4 +67,5 @@ def run_flow(context: BuildContext, folder: Path, vivado: bool) -> FinnFlowResul
         order=config.order,
         ram_style=str(encoder.ram_style),
         multiplier=MULTIPLIERS[config.target.family],
+        design=context.output / "rtl" if vivado else None,
     )
