@@ -80,11 +80,11 @@ def run_finn_flow(
     output_dir/finn. Raises FinnFlowError if a step fails, ValueError for a board that FINN does not know
     or a bitfile without a design.
     """
-    if vivado and design is None:
-        raise ValueError("a bitfile needs a stitched design; give the folder rtl/ of the build as design")
     finn_dir = (output_dir / "finn").resolve()
     tools = prepare_finn(finn_dir / "build")
     reason = missing_for_board(tools, board) if vivado else NOT_ASKED_FOR
+    if not reason and design is None:
+        raise ValueError("a bitfile needs a stitched design; give the folder rtl/ of the build as design")
     steps = [*OPEN_STEPS, *(() if reason else VIVADO_STEPS)]
     settings_file = finn_dir / "settings.json"
     folded = {name: dict(values) for name, values in folding.items()}

@@ -18,6 +18,7 @@ from finn_flirnn.driver.errors import (
 )
 from finn_flirnn.driver.metadata import AcceleratorMetadata
 from finn_flirnn.driver.packing import Stream
+from finn_flirnn.driver.registers import HardwareStatus
 from finn_flirnn.driver.simulated_device import SimulatedDevice
 from finn_flirnn.driver.uart_device import UartDevice
 
@@ -30,6 +31,7 @@ __all__ = [
     "DeploymentError",
     "DeviceError",
     "DeviceTimeoutError",
+    "HardwareStatus",
     "SimulatedDevice",
     "Stream",
     "UartDevice",

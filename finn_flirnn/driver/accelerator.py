@@ -15,6 +15,7 @@ import numpy.typing as npt
 from finn_flirnn.driver.device import DEFAULT_TIMEOUT_S, Device, open_device
 from finn_flirnn.driver.errors import ClosedError, WrongBuildError
 from finn_flirnn.driver.metadata import AcceleratorMetadata
+from finn_flirnn.driver.registers import HardwareStatus
 from finn_flirnn.numerics.fixed_point import Codes
 from finn_flirnn.physics.lifetimes import Lifetimes, lifetimes_from_sfd
 from finn_flirnn.physics.preprocess import check_counts, normalise
@@ -76,6 +77,15 @@ class Accelerator:
         """Cycles that a simulated device has run, None for a board. Raises ClosedError."""
         cycles: int | None = getattr(self._open_device(), "cycles", None)
         return cycles
+
+    def status(self) -> HardwareStatus | None:
+        """Counters and identity in the hardware's registers; None for a device without any.
+
+        Raises ClosedError.
+        """
+        status = getattr(self._open_device(), "status", None)
+        found: HardwareStatus | None = status() if status else None
+        return found
 
     def infer(self, decays: npt.ArrayLike, *, normalised: bool = False) -> npt.NDArray[np.float32]:
         """Components of decays.

@@ -20,7 +20,9 @@ UART = "uart:"
 class Device(Protocol):
     """An accelerator that takes and gives whole groups.
 
-    A simulation also has ``cycles``, how many of its clock it has run: by it, not by wall time, it is judged.
+    A device with registers also has ``status()``, a HardwareStatus; one whose weights can be loaded has
+    ``load(words)``, which returns the load status. A simulation also has ``cycles``, how many of its clock it
+    has run: by it, not by wall time, it is judged.
     """
 
     @property

@@ -5,7 +5,8 @@ Not run on a board by the project's tests: they drive it against a model of thes
 
 The shell has an input DMA ``idma0`` and an output DMA ``odma0``, HLS kernels with the same registers.
 The output DMA is started first, so that it takes what the input DMA sets in motion. A repetition is
-one group. The order of writes follows finn_plus_driver 1.6.1 (overlays/dma.py, zynq-iodma).
+one group. The order of writes follows finn_plus_driver 1.6.1 (overlays/dma.py, zynq-iodma). The network's
+own registers (driver/registers.py) bear the name of FINN's partition between the two.
 
 Source: https://github.com/eki-project/finn-plus, custom_op/fpgadataflow/hls/iodma_hls.py.
 """
@@ -13,6 +14,7 @@ Source: https://github.com/eki-project/finn-plus, custom_op/fpgadataflow/hls/iod
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,14 @@ import numpy as np
 
 from finn_flirnn.driver.errors import ClosedError, DeploymentError, DeviceError, DeviceTimeoutError
 from finn_flirnn.driver.metadata import AcceleratorMetadata
+from finn_flirnn.driver.registers import HardwareStatus, Registers
 
 CONTROL = 0x00
 START, DONE, IDLE = 0x1, 0x2, 0x4
 ADDRESS_LOW, ADDRESS_HIGH, REPETITIONS = 0x10, 0x14, 0x1C
+
+INPUT_DMA, OUTPUT_DMA, NETWORK = "idma0", "odma0", "StreamingDataflowPartition_1"
+"""Names of FINN's shell for its IPs with registers."""
 
 SHELL_CLOCK_MHZ = 100.0
 """The shell's clocking wizard derives the accelerator's clock from this one."""
@@ -33,6 +39,9 @@ class PynqDevice:
     """Downloads the bitfile and moves groups through the two DMAs."""
 
     def __init__(self, directory: Path, metadata: AcceleratorMetadata, timeout_s: float) -> None:
+        """Raises DeploymentError without a bitfile or one of another shell, WrongBuildError for hardware
+        whose registers are not ours, DeviceError without pynq.
+        """
         if metadata.bitfile is None:
             raise DeploymentError(
                 f"{metadata.name} was built without a bitfile; build it with Vivado on the PATH"
@@ -42,26 +51,43 @@ class PynqDevice:
         self._metadata = metadata
         self._timeout_s = timeout_s
         overlay = pynq.Overlay(str(directory / metadata.bitfile))
-        missing = [name for name in ("idma0", "odma0") if not hasattr(overlay, name)]
+        names = (INPUT_DMA, OUTPUT_DMA, NETWORK)
+        missing = [name for name in names if name not in overlay.ip_dict]
         if missing:
             raise DeploymentError(
-                f"{metadata.bitfile} must hold the DMAs idma0 and odma0, has no {' and '.join(missing)}; "
+                f"{metadata.bitfile} must hold {', '.join(names)}, has no {' and '.join(missing)}; "
                 "use the bitfile of this package"
             )
         pynq.ps.Clocks.fclk0_mhz = SHELL_CLOCK_MHZ
-        self._input_dma, self._output_dma = overlay.idma0, overlay.odma0
+        # the registers answer only once the clock runs
+        self._input_dma, self._output_dma, network = (getattr(overlay, name) for name in names)
+        self._registers = Registers(network, metadata.build_id)
+        self._build_id = self._registers.build_id
         self._buffers: tuple[Any, Any] | None = None
         self._usable = True
 
     @property
-    def build_id(self) -> str | None:
-        """None: FINN's shell has no identifier to read; the bitfile's hash is checked instead."""
-        return None
+    def build_id(self) -> str:
+        """The build identifier in the hardware; the bitfile's hash has been checked beside it."""
+        return self._build_id
+
+    def status(self) -> HardwareStatus:
+        """What the hardware tells of itself. Raises ClosedError."""
+        self._check_usable()
+        return self._registers.status()
+
+    def load(self, words: Sequence[int]) -> int:
+        """Load a weight image and wait until it is in use; returns the load status.
+
+        Groups that have entered before are computed with the old weights. Raises as ``Registers.load``,
+        and ClosedError.
+        """
+        self._check_usable()
+        return self._registers.load(words, self._timeout_s)
 
     def transfer(self, data: bytes, output_bytes: int) -> bytes:
         """Run whole groups. Raises DeviceTimeoutError, DeviceError, ClosedError."""
-        if not self._usable:
-            raise ClosedError("the device is closed or stopped after a failure; open the accelerator again")
+        self._check_usable()
         groups = len(data) // self._metadata.group_input_bytes
         if self._output_dma.read(CONTROL) & IDLE == 0:
             self._usable = False
@@ -81,6 +107,10 @@ class PynqDevice:
         for buffer in self._buffers or ():
             buffer.freebuffer()
         self._buffers = None
+
+    def _check_usable(self) -> None:
+        if not self._usable:
+            raise ClosedError("the device is closed or stopped after a failure; open the accelerator again")
 
     def _room(self, input_bytes: int, output_bytes: int) -> tuple[Any, Any]:
         """Contiguous buffers of at least these sizes, kept from call to call."""

@@ -270,7 +270,7 @@ def test_an_error_planted_in_the_stitching_is_found(
         (r"\.in0_V_TVALID\(in0_V_TVALID\)", ".in0_V_VALID(in0_V_TVALID)", "in0_V_VALID"),
         (r"s_axi_control_BVALID,$", "s_axi_control_BLID,", "s_axi_control_BVALID"),
         (r"\[31:0\] s_axi_control_RDATA", "[63:0] s_axi_control_RDATA", "RDATA of 64 bits"),
-        (r"output wire s_axi_control_BVALID", "input wire s_axi_control_BVALID", "wrong directions: .'BVALID"),
+        (r"output wire s_axi_control_BVALID", "input wire s_axi_control_BVALID", "directions: .'BVALID"),
         (r"^endmodule", f"endmodule\nmodule {TOP};\nendmodule", f"module {TOP} is defined in"),
         (r"^endmodule", "", f"module {NODE}"),
     ],

@@ -22,6 +22,8 @@ from finn_flirnn.codegen import (
 )
 from finn_flirnn.codegen.accelerator import AXI_LITE
 from finn_flirnn.codegen.transposer import LIVE_DEPTH
+from finn_flirnn.driver import DeviceError
+from finn_flirnn.driver.registers import AT_ACCEPTED, AT_FINISHED, Registers
 from finn_flirnn.numerics import DenseLayer, Format
 from finn_flirnn.sim import build_model, simulate
 from finn_flirnn.sim.axi_lite import AxiLite
@@ -60,15 +62,21 @@ def test_registers_tell_the_build_and_count_whole_groups(tmp_path: Path) -> None
     session = Session(build_model(module))
     session.advance(np.zeros((0, SIMD), dtype=np.int64), 1)  # the reset
     bus = AxiLite(build_model(module).library, session.instance, f"{AXI_LITE}_".lower(), pauses=0.3)
-    assert bus.exchange((), (0x00, 0x08, 0x0C, 0x10)) == (0x4E524C46, 0x76543210, 0xFEDCBA98, 0)
-    assert bus.exchange((), (0x18, 0x1C)) == (0, 0)
+    registers = Registers(bus, BUILD)
+    first = registers.status()
+    assert (registers.build_id, first.groups_accepted, first.groups_finished) == (BUILD, 0, 0)
+    assert (first.loadable, first.load_state, first.weights_id) == (False, 0, 0)
     x = np.random.default_rng(2).integers(-127, 128, (5 * GROUP, COLUMNS)).reshape(-1, SIMD)
     cut = len(x) - 1  # the last group lacks a transfer
     taken, given = session.advance(x[:cut], 400)
     assert taken == cut
-    assert bus.exchange((), (0x18, 0x1C)) == (4, 4)
+    assert bus.exchange((), (AT_ACCEPTED, AT_FINISHED)) == (4, 4)
     taken, more = session.advance(x[cut:], 100)
-    assert bus.exchange((), (0x18, 0x1C)) == (5, 5)
+    last = registers.status()
+    assert (last.groups_accepted, last.groups_finished) == (5, 5)
+    assert last.cycles - first.cycles > 500
+    with pytest.raises(DeviceError, match="weights are fixed"):
+        registers.load([1], timeout_s=1)
     assert (np.concatenate([given, more]) == layer.run(x.reshape(-1, COLUMNS)).reshape(-1, PE)).all()
     session.close()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from finn_flirnn.driver.registers import Registers
 from finn_flirnn.rtl import register_sources
 from finn_flirnn.sim import verilate
 from finn_flirnn.sim.axi_lite import AxiLite, Write
@@ -22,7 +23,7 @@ HERE = Path(__file__).parent
 BUILD = 0xFEDC_BA98_7654_3210
 WAIT = 40
 PAUSES = (0.0, 0.3, 0.8)
-MAGIC, VERSION, BUILD_LOW, BUILD_HIGH, FLAGS, SCRATCH = 0x00, 0x04, 0x08, 0x0C, 0x10, 0x14
+MAGIC, VERSION, BUILD_LOW, BUILD_HIGH, FLAGS, SCRATCH = range(0x00, 0x18, 4)
 TAKEN, GIVEN, LOAD, STATUS, WEIGHTS, CONTROL, CYCLES_LOW, CYCLES_HIGH = range(0x18, 0x38, 4)
 CONSTANT = {
     MAGIC: int.from_bytes(b"FLRN", "little"),
@@ -46,6 +47,7 @@ class Bench:
         self.restarts: list[int] = []
         self.taken = self.given = 0
         self.ready = 0.5
+        self.image = 0  # words after a restart that make a set
         constants = {"build": BUILD, "load_status": CONSTANT[STATUS], "weights_id": CONSTANT[WEIGHTS]}
         for name, value in constants.items():
             self._set(name, value)
@@ -65,6 +67,9 @@ class Bench:
             self.restarts.append(len(self.words))
         if ready and self._get("ovld"):
             self.words.append(self._get("odat"))
+            if self.image and self.restarts:
+                whole = len(self.words) - self.restarts[-1] == self.image
+                self._set("load_status", 1 << 8 | 2 if whole else 1)
 
     def _set(self, name: str, value: int) -> None:
         self._instance.write(self._ports[name], int(value))
@@ -177,6 +182,17 @@ def test_without_run_time_weights_there_is_nothing_to_load() -> None:
         it.bus.idle(20)
         assert not it.words and not it.restarts
         assert [it.bus.read(a) for a in (FLAGS, STATUS, WEIGHTS)] == [0, 0, 0]
+
+
+def test_the_driver_loads_an_image_through_the_registers() -> None:
+    words = np.random.default_rng(9).integers(1 << 32, size=20).tolist()
+    with bench(pauses=0.3, seed=10) as it:
+        it.image = len(words)
+        it.bus.write(LOAD, 1)  # what an earlier attempt has left
+        it.bus.idle(20)
+        assert Registers(it.bus, f"{BUILD:016x}").load(words, timeout_s=10) == 1 << 8 | 2
+        assert it.words == [1, *words]
+        assert it.restarts == [1]
 
 
 def prove(directory: Path, source: Path, kind: str, steps: int) -> None:

@@ -132,9 +132,9 @@ def _memory_mapped(head: str, ports: dict[str, Port], lower: bool) -> Interface:
     if wrong:
         raise ScriptError(f"interface {head} has signals in wrong directions: {sorted(wrong)}")
     widths = {"RDATA": data.width, "WSTRB": data.width // 8, "ARADDR": address.width, "BRESP": 2, "RRESP": 2}
-    wrong = [f"{s} of {port(s).width} bits, not {bits}" for s, bits in widths.items() if port(s).width != bits]
-    if wrong:
-        raise ScriptError(f"interface {head} has {', '.join(wrong)}")
+    for signal, bits in widths.items():
+        if port(signal).width != bits:
+            raise ScriptError(f"interface {head} has {signal} of {port(signal).width} bits, not {bits}")
     if not full and data.width not in (32, 64):
         raise ScriptError(f"interface {head} has {data.width} bits; AXI4-Lite has 32 or 64")
     return Interface(head, AXIMM if full else AXILITE, mode, port("WDATA").width, address.width)

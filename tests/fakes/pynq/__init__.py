@@ -3,7 +3,8 @@
 
 The "bitfile" is a numpy archive: the groups that the hardware knows and its answers to them. DMA
 memory is not coherent: the hardware sees what was flushed, the program what was invalidated. The
-registers are those that Vitis HLS gives the DMAs; any other access, order or address is an error.
+registers are those that Vitis HLS gives the DMAs; any other access, order or address is an error. The
+network's registers are those of docs/registers.md, with a loader of weights behind them.
 """
 
 from __future__ import annotations
@@ -81,8 +82,62 @@ class Dma:
         return status
 
 
+class RegisterFile:
+    """The network's registers. magic, version: a test may give it others.
+
+    The loader takes images of four words: "IMAG", the answer's state, the identity of the set, anything.
+    An image that is taken shows state 3 for a few reads, as if the pipeline had to drain.
+    """
+
+    def __init__(self, overlay: Overlay, build: int, loadable: bool) -> None:
+        self._overlay = overlay
+        self.values = {0x00: 0x4E524C46, 0x04: 1, 0x08: build & 0xFFFFFFFF, 0x0C: build >> 32, 0x14: 0}
+        self.values |= {0x10: int(loadable), 0x24: 0, 0x28: 0xB111 if loadable else 0, 0x34: 5}
+        self.image: list[int] = []
+        self.restarts = self.draining = 0
+        self.deaf = False
+
+    def read(self, offset: int = 0) -> int:
+        if self.draining:
+            self.draining -= 1
+            return self.values[0x24] & ~0xFF | 3 if offset == 0x24 else self._value(offset)
+        return self._value(offset)
+
+    def _value(self, offset: int) -> int:
+        groups = sum(self._overlay.transfers)
+        counters = {0x18: groups, 0x1C: groups, 0x30: 1000 * groups}
+        return (self.values | counters)[offset]
+
+    def write(self, offset: int, value: int) -> None:
+        assert 0 <= value < 1 << 32, "registers have 32 bits"
+        if offset == 0x2C:
+            assert value == 1
+            self.restarts += 1
+            self.image = []
+            self.values[0x10] &= ~2
+        elif offset == 0x20:
+            if self.deaf:
+                self.values[0x10] |= 2
+            self._take(value)
+        else:
+            assert offset == 0x14, hex(offset)
+            self.values[offset] = value
+
+    def _take(self, word: int) -> None:
+        taken = self.values[0x24] >> 8
+        self.image.append(word)
+        self.values[0x24] = taken << 8 | 1
+        if len(self.image) == 4:
+            magic, state, identity, _ = self.image
+            assert magic == int.from_bytes(b"IMAG", "little")
+            if state == 2:
+                self.values[0x28], self.draining = identity, 5
+            self.values[0x24] = taken + (state == 2) << 8 | state
+            self.image = []
+
+
 class Overlay:
-    """The shell: two DMAs around the accelerator."""
+    """The shell: two DMAs around the accelerator and its registers."""
 
     stalled = False
     """Set by a test: the accelerator takes its input and never answers."""
@@ -94,6 +149,9 @@ class Overlay:
         self.input_bytes, self.output_bytes = known["inputs"].shape[1], known["outputs"].shape[1]
         self.idma0, self.odma0 = Dma(self), Dma(self)
         self.transfers: list[int] = []
+        build = int(str(known.get("build", "0")), 16)
+        self.StreamingDataflowPartition_1 = RegisterFile(self, build, bool(known.get("loadable", False)))
+        self.ip_dict = dict.fromkeys(("idma0", "odma0", "StreamingDataflowPartition_1", "zynq_ps"), {})
         overlays.append(self)
 
     def run(self) -> None:
