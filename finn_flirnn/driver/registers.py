@@ -128,7 +128,7 @@ class Registers:
         while (status := self._bus.read(AT_LOAD_STATUS)) & 0xFF in busy:
             if time.monotonic() > deadline:
                 raise DeviceTimeoutError(
-                    f"{what} must be in use within {timeout_s} s, but the loader's state is "
-                    f"{status & 0xFF:#x}; send a whole image, and open the accelerator again if that is no use"
+                    f"{what} must be in use within {timeout_s} s, but the loader is in state "
+                    f"{status & 0xFF:#x}; send a whole image, or open the accelerator again"
                 )
         return status

@@ -9,7 +9,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from finn_flirnn.build.deploy import DeploymentSpec
+from finn_flirnn.build.deploy import DeploymentSpec, build_identifier
 from finn_flirnn.codegen.types import RtlModule, StreamPort
 from finn_flirnn.driver.packing import to_groups
 from finn_flirnn.numerics import Seq2SeqNetwork
@@ -78,7 +78,8 @@ def make(folder: Path) -> Made:
 
 
 def write_bitfile(path: Path, network: Seq2SeqNetwork, module: RtlModule, counts: np.ndarray) -> None:
-    """Write what the model of pynq takes for a bitfile: groups of inputs and the network's answers."""
+    """Write what the model of pynq takes for a bitfile: groups of inputs, the network's answers, and the
+    module's build identifier."""
     codes = network.input_format.quantise(normalise(counts))[:, :, np.newaxis]
     inputs = to_groups(codes, LANES)
     pixels = inputs.swapaxes(1, 2).reshape(-1, PRESET.gates, 1)
@@ -88,4 +89,5 @@ def write_bitfile(path: Path, network: Seq2SeqNetwork, module: RtlModule, counts
             file,
             inputs=inputs.astype(np.uint8).reshape(len(inputs), -1),
             outputs=outputs.astype(np.uint8).reshape(len(outputs), -1),
+            build=build_identifier(module),
         )

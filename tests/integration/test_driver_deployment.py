@@ -137,6 +137,20 @@ def test_bitfile_of_another_build_is_named(deploy: Path, made: Made) -> None:
     assert (status, result["outcome"]) == (1, "different"), text
 
 
+def test_hardware_that_says_it_is_of_another_build_is_named(deploy: Path, made: Made) -> None:
+    """The file is the package's own, but what it makes of the FPGA has another identifier."""
+    bitfile = deploy / "bitfile" / "top.bit"
+    with np.load(bitfile) as known:
+        changed = {**known, "build": "0123456789abcdef"}
+    with bitfile.open("wb") as file:
+        np.savez(file, **changed)
+    _repair_hash(deploy, "bitfile/top.bit")
+    status, result, text = result_of(deploy)
+    assert (status, result["error"]) == (2, "WrongBuildError"), text
+    assert f"must be build {build_identifier(made.module)}" in result["message"]
+    assert "says that it is 0123456789abcdef" in result["message"]
+
+
 @pytest.mark.parametrize("shape", [(PIXELS, 39), (0, 40), (PIXELS, 40, 1)])
 def test_examples_of_a_wrong_shape_are_named(deploy: Path, shape: tuple[int, ...]) -> None:
     np.save(deploy / "example_input.npy", np.ones(shape, np.uint16))
