@@ -5,7 +5,7 @@ Settings of a grid file, beside what all units share: "preset"; "train", "test":
 a checkpoint whose weights float models begin with, widened to their size if need be (it is taken as it is if
 "steps" is 0); "calibration": decays of PTQ; "shipped": test decays of checkpoints; "shifted": decays under
 each other condition for checkpoints, float models, prior and fit, 0 for none; "fit", "bayes": decays of these
-references; "draws" of the prior for the latter. Training, validation and test have IRFs of their own
+references; "draws" of a posterior for the latter. Training, validation and test have IRFs of their own
 (``physics.irf_split``).
 
 Gates and candidates have 8 bits and pre-activations 10; with weights wider than 8 bits all have 16. Networks
@@ -48,8 +48,8 @@ DEFAULTS: dict[str, Any] = {
     "shipped": 100_000,
     "shifted": 2_000,
     "fit": 5_000,
-    "bayes": 300,
-    "draws": 60_000,
+    "bayes": 2_000,
+    "draws": 4_000,
 }
 START_FILE = "start.npz"
 FILES = ("checkpoint", "start")

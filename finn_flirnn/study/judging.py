@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from finn_flirnn.numerics.fixed_point import Reals
 from finn_flirnn.physics.bayes import known_irf, posterior_means
 from finn_flirnn.physics.decays import Decays, simulate
 from finn_flirnn.physics.fresh_test import STREAM, Method, Prediction, by_condition, fit_method, fresh_errors
 from finn_flirnn.physics.lifetimes import Lifetimes
+from finn_flirnn.physics.metrics import PEAK_BINS
 from finn_flirnn.physics.pixel_errors import PixelErrors
 from finn_flirnn.physics.presets import Preset
 from finn_flirnn.physics.prior import prior_mean_sfd, prior_median
@@ -65,9 +69,30 @@ def fit(preset: Preset, choices: dict[str, Any]) -> Result:
 
 
 def bayes(preset: Preset, choices: dict[str, Any]) -> Result:
-    """The Bayes floor, on decays of one known IRF."""
-    decays = simulate(known_irf(preset), choices["bayes"], (choices["seed"], 0, STREAM, 0))
-    found = posterior_means(decays, choices["draws"])
+    """The Bayes floor, on decays of one known IRF; each group of peak counts has decays of its own."""
+    pixels, seed = choices["bayes"], (choices["seed"], 0, STREAM)
+    known = known_irf(preset)
+    errors, effective = _bayes_errors(known, pixels, choices["draws"], (*seed, 0))
+    groups = {}
+    for number, (low, high) in enumerate(pairwise(PEAK_BINS)):
+        if preset.peak_range[0] <= low and high <= preset.peak_range[1]:
+            part = replace(known, peak_range=(low, high))
+            few, _ = _bayes_errors(part, -(-pixels // 4), choices["draws"], (*seed, 1 + number))
+            groups |= few.by_peak()
+    note = (
+        f"{pixels:,} decays, and a quarter as many for each group of peak counts; knows IRF, peak and "
+        f"background; median of {np.median(effective):,.0f} effective draws a pixel, fewer than 100 in "
+        f"{(effective < 100).mean():.1%} of them"
+    )
+    return Result(errors.figures(), groups={PEAKS: groups}, note=note)
+
+
+def _bayes_errors(
+    preset: Preset, pixels: int, draws: int, seed: tuple[int, ...]
+) -> tuple[PixelErrors, Reals]:
+    """Errors of the posterior means, and effective draws."""
+    decays = simulate(preset, pixels, seed)
+    found = posterior_means(decays, draws)
     unread = np.full(len(decays), np.nan)
     lifetimes = Lifetimes(
         tau1_ns=unread,
@@ -78,13 +103,7 @@ def bayes(preset: Preset, choices: dict[str, Any]) -> Result:
         tau_i_ns=unread,
         valid=np.ones(len(decays), np.bool_),
     )
-    errors = PixelErrors.of(found.sfd, decays, lifetimes)
-    rough = float((found.effective_draws < 10).mean())
-    note = (
-        f"{len(decays):,} decays, {choices['draws']:,} draws; knows IRF, peak and background; "
-        f"{rough:.0%} of the pixels have fewer than 10 effective draws, which makes the floor too high"
-    )
-    return Result(errors.figures(), groups={PEAKS: errors.by_peak()}, note=note)
+    return PixelErrors.of(found.sfd, decays, lifetimes), found.effective_draws
 
 
 REFERENCES = {"prior": prior, "fit": fit, "bayes": bayes}
