@@ -22,13 +22,17 @@ from finn_flirnn.codegen import (
 )
 from finn_flirnn.codegen.accelerator import AXI_LITE
 from finn_flirnn.codegen.transposer import LIVE_DEPTH
+from finn_flirnn.codegen.weight_image import image_identifier
 from finn_flirnn.driver import DeviceError
 from finn_flirnn.driver.registers import AT_ACCEPTED, AT_FINISHED, Registers
+from finn_flirnn.hwops.weights import built_in_image, weight_image
 from finn_flirnn.numerics import DenseLayer, Format
 from finn_flirnn.sim import build_model, simulate
 from finn_flirnn.sim.axi_lite import AxiLite
 from finn_flirnn.sim.session import Session
-from tests.rtl.layers import random_dense
+from tests.fakes.finn_graphs import random_codes, random_network
+from tests.rtl.layers import interleave, random_dense
+from tests.rtl.loading import HIDDEN, LANES, STEPS, emit_loadable_design, image_words, loadable_graph
 
 BUILD = "fedcba9876543210"
 COLUMNS, OUTPUTS, SIMD, PE = 8, 3, 2, 1
@@ -88,6 +92,35 @@ def test_the_identifier_is_not_part_of_what_it_names(tmp_path: Path) -> None:
     assert texts[0].replace(BUILD, BUILD[::-1]) == texts[1] != texts[0]
     assert made[0].sources[:-1] == made[1].sources[:-1]
     assert not any(path.name == "control_registers.sv" for path in core.sources)
+
+
+def test_weights_are_loaded_through_the_registers_while_the_design_runs(tmp_path: Path) -> None:
+    old, new = (random_network(seed, STEPS, HIDDEN, OUTPUTS) for seed in (1, 71))
+    design = emit_loadable_design(loadable_graph(old), tmp_path / "core")
+    x = random_codes(np.random.default_rng(5), old.input_format, 2 * LANES, STEPS, 1)
+    expected = [interleave(network.run(x), LANES).reshape(2, -1) for network in (old, new)]
+    sent = interleave(x, LANES).reshape(2, -1, 1)
+    transfers = (sent.shape[1], expected[0].shape[1] // design.top.outputs[0].elements)
+    module = emit_accelerator(design.top, tmp_path, "accelerator", BUILD, transfers)
+    model = build_model(module)
+    session = Session(model)
+    _, given = session.advance(sent[0], 2000)
+    assert (given.ravel() == expected[0][0]).all()
+    registers = Registers(AxiLite(model.library, session.instance, f"{AXI_LITE}_".lower()), BUILD)
+    before = registers.status()
+    assert (before.loadable, before.load_state) == (True, 0)
+    assert before.weights_id == image_identifier(built_in_image(design))
+    image = weight_image(new, design)
+    damaged = bytearray(image)
+    damaged[40] ^= 1
+    with pytest.raises(DeviceError, match="CRC is wrong"):
+        registers.load(image_words(bytes(damaged)), timeout_s=60)
+    assert registers.load(image_words(image), timeout_s=60) == 1 << 8 | 2
+    after = registers.status()
+    assert (after.weights_id, after.groups_finished) == (image_identifier(image), 1)
+    _, given = session.advance(sent[1], 2000)
+    assert (given.ravel() == expected[1][1]).all() and (expected[0] != expected[1]).any()
+    session.close()
 
 
 def test_a_core_with_ends_is_run_on_whole_groups(tmp_path: Path) -> None:
