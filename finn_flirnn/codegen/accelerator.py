@@ -7,6 +7,7 @@ may be SystemVerilog. The registers hold the core's build identifier, so they ar
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from finn_flirnn.codegen.template import render
@@ -19,7 +20,7 @@ ADDRESS_BITS = 12
 BUILD_DIGITS = 16
 LOAD_STREAM = "load_V"
 
-_BUS = (
+BUS = (
     ("AWADDR", "awaddr", "input", ADDRESS_BITS),
     ("AWPROT", "", "input", 3),
     ("AWVALID", "awvalid", "input", 1),
@@ -87,12 +88,19 @@ _NOT_LOADED = """  assign load_ready = 1'b0;
 
 
 def emit_accelerator(
-    core: RtlModule, directory: Path, name: str, build_id: str, group_transfers: tuple[int, int]
+    core: RtlModule,
+    directory: Path,
+    name: str,
+    build_id: str,
+    group_transfers: tuple[int, int],
+    *,
+    ends: bool = False,
 ) -> RtlModule:
     """Write the module ``name``: a core of one input and one output stream, and its registers.
 
     build_id: of the core, 16 hexadecimal digits. group_transfers: transfers of a group on its input and on
-    its output. A core's TLAST is left out, for FINN's shell has none: its groups are always whole.
+    its output. ends: keep a core's TLAST; else it is left out, for FINN's shell has none: its groups are
+    always whole.
     The result has the streams of the core; the slave's inputs are its ``idle`` ones.
     Raises ValueError for a core with other streams, or if the arguments do not fit.
     """
@@ -104,9 +112,14 @@ def emit_accelerator(
         raise ValueError(f"group_transfers={group_transfers} must be positive; give those of a whole group")
     (source,), (sink,) = core.inputs, core.outputs
     loads = f"{LOAD_STREAM}_TDATA" in core.idle
-    connections = [_connections(source, "1'b0"), _connections(sink, "core_last" if sink.last else "")]
+    if ends:
+        given, come, dropped = f"{source.name}_TLAST", f"{sink.name}_TLAST", False
+    else:
+        given, come, dropped = "1'b0", "core_last", sink.last
+        source, sink = replace(source, last=False), replace(sink, last=False)
+    connections = [_connections(core.inputs[0], given), _connections(core.outputs[0], come)]
     left_over = [f"{AXI_LITE}_AWPROT", f"{AXI_LITE}_ARPROT"]
-    left_over += ["core_last"] if sink.last else []
+    left_over += ["core_last"] if dropped else []
     left_over += [] if loads else ["load_data", "load_valid", "load_restart"]
     text = render(
         _TOP,
@@ -114,15 +127,15 @@ def emit_accelerator(
         core=core.top,
         build=build_id,
         busses=":".join((AXI_LITE, source.name, sink.name)),
-        ports=",\n".join((_ports(source, "input"), _ports(sink, "output"), _bus_ports())),
+        ports=",\n".join((_ports(source, "input"), _ports(sink, "output"), bus_ports())),
         source=source.name,
         sink=sink.name,
         transfers_in=group_transfers[0],
         transfers_out=group_transfers[1],
         loads=f"1'b{int(loads)}",
-        bus="\n".join(f"      .{port}({AXI_LITE}_{signal})," for signal, port, _, _ in _BUS if port),
+        bus="\n".join(f"      .{port}({AXI_LITE}_{signal})," for signal, port, _, _ in BUS if port),
         connections=",\n".join([*connections, *([_LOADED] if loads else [])]),
-        more="core_last, " if sink.last else "",
+        more="core_last, " if dropped else "",
         rest="" if loads else _NOT_LOADED,
         left_over=", ".join(left_over),
     )
@@ -130,26 +143,25 @@ def emit_accelerator(
     # the core's sources may lie elsewhere than this directory
     files = [(core.directory / path).resolve() for path in core.sources]
     data = tuple((core.directory / path).resolve() for path in core.data)
-    idle = tuple(f"{AXI_LITE}_{signal}" for signal, _, direction, _ in _BUS if direction == "input")
-    streams = (StreamPort(source.name, source.elements, source.format),), (
-        StreamPort(sink.name, sink.elements, sink.format),
-    )
-    return RtlModule(name, directory, (*files, *register_sources(), top), data, *streams, idle)
+    idle = tuple(f"{AXI_LITE}_{signal}" for signal, _, direction, _ in BUS if direction == "input")
+    return RtlModule(name, directory, (*files, *register_sources(), top), data, (source,), (sink,), idle)
 
 
 def _ports(port: StreamPort, direction: str) -> str:
     other = "output" if direction == "input" else "input"
+    last = f"    {direction:6} wire {port.name}_TLAST,\n" if port.last else ""
     return (
-        f"    {direction:6} wire [{port.padded_bits - 1}:0] {port.name}_TDATA,\n"
+        f"    {direction:6} wire [{port.padded_bits - 1}:0] {port.name}_TDATA,\n{last}"
         f"    {direction:6} wire {port.name}_TVALID,\n"
         f"    {other:6} wire {port.name}_TREADY"
     )
 
 
-def _bus_ports() -> str:
-    widths = {bits: f"[{bits - 1}:0] " if bits > 1 else "" for *_, bits in _BUS}
+def bus_ports() -> str:
+    """Declarations of the slave's ports."""
+    widths = {bits: f"[{bits - 1}:0] " if bits > 1 else "" for *_, bits in BUS}
     return ",\n".join(
-        f"    {direction:6} wire {widths[bits]}{AXI_LITE}_{signal}" for signal, _, direction, bits in _BUS
+        f"    {direction:6} wire {widths[bits]}{AXI_LITE}_{signal}" for signal, _, direction, bits in BUS
     )
 
 

@@ -114,7 +114,7 @@ def _open(request: Request, meta: AcceleratorMetadata, pauses: float) -> Acceler
         if request.build is None:
             raise ValueError(f"device {request.device} needs the output directory of the build; give --build")
         if request.device == SIM:
-            device = open_verilated_board(request.build, pauses)
+            device = open_verilated_board(request.build, meta, pauses)
         else:
             device = open_simulated_uart(request.build, meta, request.timeout_s)
     return Accelerator.open(request.directory, device, timeout_s=request.timeout_s)

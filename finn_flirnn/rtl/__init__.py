@@ -7,6 +7,14 @@ from finn_flirnn.rtl.sources import (
     loader_sources,
     primitive_models,
     register_sources,
+    shell_sources,
 )
 
-__all__ = ["library_sources", "link_sources", "loader_sources", "primitive_models", "register_sources"]
+__all__ = [
+    "library_sources",
+    "link_sources",
+    "loader_sources",
+    "primitive_models",
+    "register_sources",
+    "shell_sources",
+]

@@ -38,6 +38,9 @@ REGISTERS = ("control_registers",)
 LOADER = ("crc32", "weight_port", "weight_gate", "weight_loader")
 """What loads weights at run time (docs/weights.md)."""
 
+SHELL = ("round_counter", "stream_widen", "stream_narrow", "dma_read", "dma_write")
+"""Models of the DMAs of FINN's shell, for simulation, and what they and the registers use of the library."""
+
 
 def library_sources(variant: str = VARIANTS[0]) -> tuple[Path, ...]:
     """Paths of all library sources in order of compilation, with one variant of ``dsp_mac``.
@@ -68,3 +71,8 @@ def register_sources() -> tuple[Path, ...]:
 def loader_sources() -> tuple[Path, ...]:
     """Paths of the sources that load weights at run time."""
     return tuple(HERE / f"{name}.sv" for name in LOADER)
+
+
+def shell_sources() -> tuple[Path, ...]:
+    """Paths of the models of FINN's DMAs, and of the library's modules around an accelerator."""
+    return tuple(HERE / f"{name}.sv" for name in SHELL)

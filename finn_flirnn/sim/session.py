@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A simulation that goes on: a few cycles at a time, with what has come up to then."""
+"""Simulations that go on: a few cycles at a time, or transfer after transfer, with what has come."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ctypes import POINTER, c_uint64
 
 import numpy as np
@@ -11,7 +12,7 @@ from finn_flirnn.numerics import Codes
 from finn_flirnn.sim.library import Instance, RunStruct, SimulationError, StreamStruct, pointer_to
 from finn_flirnn.sim.model import CLOCK, RESET, VerilatedModel
 from finn_flirnn.sim.packing import pack, unpack, words_of
-from finn_flirnn.sim.transfers import NEVER, RESET_CYCLES, Status
+from finn_flirnn.sim.transfers import NEVER, RESET_CYCLES, SimulationResult, Status, simulate
 
 GOES_ON = (Status.DONE, Status.MAX_CYCLES)
 
@@ -77,4 +78,37 @@ class Session:
 
     def close(self) -> None:
         """Free the model."""
+        self._instance.close()
+
+
+class Running:
+    """A module that keeps its state from one batch of transfers to the next."""
+
+    def __init__(self, model: VerilatedModel, seed: int = 1) -> None:
+        """Start the module and reset it."""
+        self._model, self._seed = model, seed
+        self._instance = Instance(model.library, model.module.directory, seed)
+        model.rest(self._instance)
+        clock, reset = model.port(CLOCK), model.port(RESET)
+        for _ in range(RESET_CYCLES):
+            for level in (0, 1):
+                self._instance.write(clock, level)
+                self._instance.evaluate()
+        self._instance.write(clock, 0)
+        self._instance.write(reset, 1)
+
+    @property
+    def instance(self) -> Instance:
+        """The running module, to look at and to set its other ports between two batches."""
+        return self._instance
+
+    def simulate(
+        self, inputs: Mapping[str, Codes], outputs: Mapping[str, int], *, stalls: float = 0.0
+    ) -> SimulationResult:
+        """Batches of transfers; arguments, result and errors as ``finn_flirnn.sim.simulate``."""
+        self._seed += 1  # other pauses every time
+        return simulate(self._model, inputs, outputs, stalls=stalls, seed=self._seed, running=self._instance)
+
+    def close(self) -> None:
+        """Free the model. May be called again."""
         self._instance.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping
+from contextlib import nullcontext
 from ctypes import POINTER, c_uint8, c_uint64
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -99,6 +100,7 @@ def simulate(
     max_cycles: int | None = None,
     patience: int = PATIENCE,
     exact: bool = True,
+    running: Instance | None = None,
 ) -> SimulationResult:
     """Send codes into a module's inputs and collect its outputs.
 
@@ -113,6 +115,7 @@ def simulate(
     max_cycles: at most so many (default: no bound). patience: at most so many without any transfer.
     exact: the design must take every input and must give nothing more for 256 cycles after the last
         output; else the run ends with the last output.
+    running: go on with this one, without a reset (default: a fresh one, which is reset).
     Raises DeadlockError, ProtocolError (TVALID or TDATA changed while stalled; more outputs than
     stated; padding bits of an output set) or SimulationError (an assertion failed, a memory file is missing).
     """
@@ -153,11 +156,13 @@ def simulate(
         max_cycles=NEVER if max_cycles is None else max_cycles,
         patience=patience,
         reset_at=NEVER if reset_at is None else reset_at,
-        reset_cycles=RESET_CYCLES,
+        reset_cycles=RESET_CYCLES if running is None else 0,
         quiet_cycles=QUIET_CYCLES,
     )
-    with Instance(model.library, module.directory, seed) as instance:
-        model.rest(instance)
+    fresh = Instance(model.library, module.directory, seed) if running is None else nullcontext(running)
+    with fresh as instance:
+        if running is None:
+            model.rest(instance)
         status = Status(instance.run_streams(streams, run))
         _raise_on_failure(status, instance.message, module.top, ports, streams, run)
     collected = zip(module.outputs, words[len(module.inputs) :], strict=True)

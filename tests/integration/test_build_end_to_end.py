@@ -277,6 +277,17 @@ def test_an_image_becomes_maps_and_the_hardware_agrees(
     assert os.listdir(output.parent).count("maps") == 1 and not (output / ".staging").exists()
 
 
+def test_a_build_is_validated_with_the_image_it_prepares(built: Path, measured: Path, tmp_path: Path) -> None:
+    """Quick's 500 judged decays are its test set; 5 of them and 5 pixels of the image are sent."""
+    words = ["validate", "--deploy", str(built / "deploy"), "--device", "sim", "--output", str(tmp_path)]
+    assert main([*words, "--image", str(measured), "--binning", "1", "--pixels", "5"]) == 0
+    report = json.loads((tmp_path / "validation.json").read_text())
+    assert [report[key] for key in ("outcome", "pixels", "mismatches")] == ["equal", 5, 0]
+    assert (report["image"]["pixels"], report["image"]["mismatches"]) == (5, 0)
+    assert report["latency"]["seconds"] == pytest.approx(report["latency"]["predicted_seconds"], rel=0.1)
+    assert np.load(tmp_path / "image.npz")["mask"].sum() > 5
+
+
 def test_a_file_that_is_no_image_is_refused(built: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.ptu").write_bytes(b"PQTTTR\0\0 and then nothing")
     assert main(["image", str(tmp_path / "broken.ptu"), "--build", str(built)]) == 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The driver and validate.py against the Verilated stitched design in place of the board."""
+"""The driver and validate.py against the Verilated system in place of the board."""
 
 import importlib
 import json
@@ -7,89 +7,35 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from finn_flirnn.build.deploy import DeploymentSpec, assemble_deployment, build_identifier
-from finn_flirnn.build.rtl_files import collect_sources, load_module
-from finn_flirnn.build.simulated_board import SimulatedBoard, open_board
-from finn_flirnn.codegen import (
-    DenseFolding,
-    GruFolding,
-    Instance,
-    Link,
-    RtlModule,
-    StreamPort,
-    emit_dense,
-    emit_gru,
-    stitch,
+from finn_flirnn.build.deploy import build_identifier
+from finn_flirnn.build.rtl_files import load_module
+from finn_flirnn.build.simulated_board import open_board, simulated_board, system_of
+from finn_flirnn.codegen import RtlModule, StreamPort
+from finn_flirnn.driver import (
+    Accelerator,
+    AcceleratorMetadata,
+    DeviceError,
+    DeviceTimeoutError,
+    SimulatedDevice,
+    WrongBuildError,
 )
-from finn_flirnn.driver import Accelerator, DeviceError, DeviceTimeoutError, SimulatedDevice, WrongBuildError
-from finn_flirnn.numerics import Format, Seq2SeqNetwork
-from finn_flirnn.physics.decays import simulate
+from finn_flirnn.numerics import Format
 from finn_flirnn.physics.preprocess import normalise
-from finn_flirnn.physics.presets import PAPER135
+from tests.fakes.small_build import PIXELS, PRESET, Build, make_build
 
 FAKES = Path(__file__).parents[1] / "fakes"
-PRESET = replace(PAPER135, gates=24)
-LANES, PIXELS = 3, 7
 
 
-@dataclass(frozen=True)
-class Build:
-    """The output directory of a small build."""
-
-    output: Path
-    network: Seq2SeqNetwork
-    counts: np.ndarray
-
-    @property
-    def deploy(self) -> Path:
-        return self.output / "deploy"
-
-    @property
-    def codes(self) -> np.ndarray:
-        """Output codes of the oracle for the example decays."""
-        inputs = self.network.input_format.quantise(normalise(self.counts))
-        return self.network.run(inputs[:, :, np.newaxis])
-
-
-def make_build(output: Path, network: Seq2SeqNetwork) -> Build:
-    """Hardware and deployment package, as the steps of build.py make them."""
-    scratch = output / "rtl"
-    layers = {
-        "encoder": emit_gru(network.encoder, network.steps, GruFolding(2, 2, 1, LANES), scratch, "encoder"),
-        "decoder": emit_gru(network.decoder, network.steps, GruFolding(2, 2, 1, LANES), scratch, "decoder"),
-        "head": emit_dense(network.head, DenseFolding(3, 2), scratch, "head"),
-    }
-    top = stitch(
-        scratch,
-        "top",
-        [Instance(name, module) for name, module in layers.items()],
-        [
-            Link(("encoder", "out0_V"), ("decoder", "in0_V"), 8),
-            Link(("decoder", "out0_V"), ("head", "in0_V"), 8),
-        ],
-    )
-    module = collect_sources(top, scratch)
-    spec = DeploymentSpec(
-        name="small",
-        board="ZCU104",
-        clock_mhz=200.0,
-        lanes=LANES,
-        model_sha256="ab" * 32,
-        pixels_per_s=1000.0,
-        output_names=("full", "short", "long"),
-        gate_step_ns=PRESET.gate_step_ns,
-        conditions={},
-    )
-    counts = simulate(PRESET, PIXELS, seed=5).counts
-    assemble_deployment(output, spec, network, module, counts)
-    return Build(output, network, counts)
+def group_bytes(build: Build) -> tuple[int, int]:
+    meta = AcceleratorMetadata.read(build.deploy)
+    return meta.group_input_bytes, meta.group_output_bytes
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +71,7 @@ def test_validate_finds_every_code_of_the_design_equal(build: Build) -> None:
 
 
 def test_driver_gives_the_oracles_components_with_a_jerky_dma(build: Build) -> None:
-    board = SimulatedBoard(load_module(build.output / "rtl"), stalls=0.3)
+    board = simulated_board(load_module(build.output / "rtl"), group_bytes(build), stalls=0.3)
     with Accelerator.open(build.deploy, SimulatedDevice(board)) as accelerator:
         components = accelerator.infer(build.counts)
     expected = build.network.output_format.dequantise(build.codes).astype(np.float32)
@@ -145,7 +91,7 @@ def test_altered_weight_is_another_build(build: Build, tmp_path: Path) -> None:
     bias = tmp_path / "rtl" / "encoder_bias.sv"
     bias.write_text(bias.read_text() + "// touched\n")
     with pytest.raises(WrongBuildError, match="says that it is"):
-        Accelerator.open(build.deploy, SimulatedDevice(open_board(tmp_path)))
+        Accelerator.open(build.deploy, SimulatedDevice(open_board(tmp_path, group_bytes(build), None, 0.0)))
 
 
 @pytest.mark.parametrize("damage", ["no rtl", "no source", "bad source"])
@@ -190,7 +136,7 @@ def little_board(folder: Path, valid: str) -> SimulatedDevice:
     source = folder / "sink.sv"
     source.write_text(SINK % valid)
     ports = (byte_port("in0_V"),), (byte_port("out0_V"),)
-    return SimulatedDevice(SimulatedBoard(RtlModule("sink", folder, (source,), (), *ports)))
+    return SimulatedDevice(simulated_board(RtlModule("sink", folder, (source,), (), *ports), (3, 3)))
 
 
 def test_design_that_stands_still_times_out(tmp_path: Path) -> None:
@@ -206,4 +152,24 @@ def test_design_that_gives_too_much_is_a_device_error(tmp_path: Path) -> None:
 def test_design_with_two_inputs_is_refused(tmp_path: Path) -> None:
     ports = (byte_port("in0_V"), byte_port("in1_V")), (byte_port("out0_V"),)
     with pytest.raises(ValueError, match="must have one input stream"):
-        SimulatedBoard(RtlModule("sink", tmp_path, (), (), *ports))
+        simulated_board(RtlModule("sink", tmp_path, (), (), *ports), (3, 3))
+
+
+def test_system_goes_on_from_transfer_to_transfer_and_counts_groups(build: Build) -> None:
+    """No reset between transfers; the registers' counters tell of them all."""
+    board = simulated_board(load_module(build.output / "rtl"), group_bytes(build), stalls=0.2)
+    inputs = build.network.input_format.quantise(normalise(build.counts))[:, :, np.newaxis]
+    with Accelerator.open(build.deploy, SimulatedDevice(board)) as accelerator:
+        parts = [accelerator.infer_codes(part) for part in (inputs[:3], inputs[3:4], inputs[4:])]
+        status = accelerator.status()
+    assert np.array_equal(np.concatenate(parts), build.codes)
+    assert status is not None and (status.groups_accepted, status.groups_finished) == (3, 3)
+    assert status.build_id == AcceleratorMetadata.read(build.deploy).build_id
+
+
+def test_memory_words_are_as_wide_as_finns_shell_has_them(build: Build, tmp_path: Path) -> None:
+    """24 steps of 3 lanes: 576 bits in, 3 x 8 x 72 out; both are multiples of 64."""
+    core = load_module(build.output / "rtl")
+    system = system_of(core, group_bytes(build), tmp_path)
+    words = {port.name: port.padded_bits for port in (*system.inputs, *system.outputs)}
+    assert (words["read_V"], words["write_V"]) == (64, 64)

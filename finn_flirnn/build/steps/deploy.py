@@ -16,7 +16,7 @@ from finn_flirnn.build.errors import MismatchError
 from finn_flirnn.build.hardware import emit_hardware
 from finn_flirnn.build.pipeline import STAGING
 from finn_flirnn.build.rtl_files import load_module
-from finn_flirnn.build.simulated_board import SimulatedBoard
+from finn_flirnn.build.simulated_board import simulated_board
 from finn_flirnn.common.files import write_json
 from finn_flirnn.driver.accelerator import Accelerator
 from finn_flirnn.driver.frames import OVERHEAD
@@ -70,18 +70,20 @@ def run(context: BuildContext) -> None:
     )
     top, bits = load_module(context.output / "rtl"), bitfile if bitfile.exists() else None
     package = assemble_deployment(context.staging, spec, network, top, counts, bits, truth)
-    what = "the deployed driver and example on the simulated design"
+    what = "the deployed driver and example on the simulated system of design, registers and DMAs"
     if config.simulated_lanes != config.group_pixels:
         frame = config.simulated_lanes
         scratch = context.output / STAGING / "frame"
         top = emit_hardware(context, scratch, frame=frame).top
         package = assemble_deployment(scratch, replace(spec, lanes=frame), network, top, counts)
         what += f" with frames of {frame} pixels"
-    with Accelerator.open(package, SimulatedDevice(SimulatedBoard(top))) as accelerator:
+    meta = AcceleratorMetadata.read(package)
+    sizes = meta.group_input_bytes, meta.group_output_bytes
+    board = simulated_board(top, sizes, parts=meta.lanes if meta.partial_groups else None)
+    with Accelerator.open(package, SimulatedDevice(board)) as accelerator:
         result = validate(accelerator, package, "sim", SIMULATED_PIXELS)
     stages = [stage("driver", result.pixels, result.codes, result.mismatches, what=what)]
     if config.target.is_open and not result.mismatches:
-        meta = AcceleratorMetadata.read(package)
         with Accelerator.open(package, open_simulated_uart(context.output, meta, TIMEOUT_S)) as accelerator:
             result = validate(accelerator, package, "uart:sim", BOARD_PIXELS)
         what = "the same over the pins of the simulated board's UART"
