@@ -57,7 +57,8 @@ module faulty (
 );
   logic [31:0] given, taken, total;
   logic [23:0] dat;
-  logic vld, rdy, open, stalled, lost, ending;
+  logic vld, rdy, open, stalled, lost, ending, unused;
+  assign unused = &{1'b0, ending};
   assign stalled = %(stalled)s;
   assign lost = %(lost)s;
   assign in0_V_TREADY = open && !stalled;
@@ -92,7 +93,7 @@ WHOLE = {
     "flip": "24'd0",
     "lost": "1'b0",
     "stalled": "1'b0",
-    "assign": "  logic unused;\n  assign unused = &{1'b0, ending};",
+    "assign": "",
     "end": "1'b0",
 }
 AT = 2 * GROUP + 7  # in the test set's first group, after the one that goes alone
