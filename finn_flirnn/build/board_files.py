@@ -22,6 +22,7 @@ LINK_FILE = "link.json"
 CONSTRAINTS = f"{TOP}.lpf"
 NETLIST = f"{TOP}.json"
 CONFIGURATION = f"{TOP}.config"
+ROUTED = f"{TOP}.routed.json.gz"
 HZ_PER_MHZ = 1e6
 
 

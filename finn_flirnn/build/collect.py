@@ -9,7 +9,7 @@ from typing import Any
 from finn_flirnn.common.files import read_json_file, write_json
 
 PARTS = "report/parts"
-VERIFIED = ("verified_software", "verified_rtl", "verified_driver")
+VERIFIED = ("verified_software", "verified_rtl", "verified_driver", "verified_netlist")
 """Names of the parts that hold comparisons, in order."""
 
 

@@ -169,15 +169,18 @@ def cell_models(family: Family) -> str:
 
     Raises SynthesisError if Yosys' own models are missing.
     """
-    folder = yosys_share() / LIBRARIES[family]
-    ours = [(MODELS / "block_memory.sv").read_text()]
+    replaced = ["DP16KD"] if family is Family.ECP5 else ["RAMB18E1", "RAMB36E1"]
+    theirs = _read(yosys_share() / LIBRARIES[family], "cells_sim.v")
+    return "\n".join([own_models(family), without(theirs, replaced)])
+
+
+def own_models(family: Family) -> str:
+    """Verilog of the models of a family's cells that Yosys has none of."""
     if family is Family.ECP5:
-        ours += [_dp16kd(), _mult18x18d()]
-        replaced = ["DP16KD"]
+        cells = [_dp16kd(), _mult18x18d()]
     else:
-        ours += [_amd_memory(kilobits, family) for kilobits in (18, 36)]
-        replaced = ["RAMB18E1", "RAMB36E1"]
-    return "\n".join([*ours, without(_read(folder, "cells_sim.v"), replaced)])
+        cells = [_amd_memory(kilobits, family) for kilobits in (18, 36)]
+    return "\n".join([(MODELS / "block_memory.sv").read_text(), *cells])
 
 
 def without(verilog: str, modules: Sequence[str]) -> str:

@@ -47,6 +47,7 @@ STEPS = (
         ("name", *HARDWARE, "accuracy", "verification", "link"),
         "driver package for the board",
     ),
+    _step("verify_netlist", ("synthesis", "deploy"), ("board",), "the bitstream's netlist = oracle"),
     _step(
         "report",
         (
@@ -57,6 +58,7 @@ STEPS = (
             "estimate",
             "accuracy",
             "bitfile",
+            "verify_netlist",
         ),
         ("name", "flow", *HARDWARE, "verification", "accuracy", "synthesis"),
         "report/index.html",

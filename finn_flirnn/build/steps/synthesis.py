@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 from dataclasses import asdict
 from typing import Any
 
-from finn_flirnn.build.board_files import CONFIGURATION, CONSTRAINTS, NETLIST, emit_board
+from finn_flirnn.build.board_files import CONFIGURATION, CONSTRAINTS, NETLIST, ROUTED, emit_board
 from finn_flirnn.build.collect import PARTS
 from finn_flirnn.build.context import BuildContext
 from finn_flirnn.build.pipeline import STAGING
@@ -22,7 +23,8 @@ def run(context: BuildContext) -> None:
     """Write the open tools' part of synthesis.json: only what they reported.
 
     For an open board that is of the board's whole design, link included; beside it board/ is written:
-    sources, constraints, netlist and routed configuration. Raises TimingError if the clock is missed.
+    sources, constraints, netlist, the same routed, and the configuration. Raises TimingError if the clock is
+    missed.
     """
     config = context.config
     core = load_module(context.output / "rtl")
@@ -47,6 +49,8 @@ def _board(context: BuildContext, core: RtlModule) -> dict[str, Any]:
         seed=config.synthesis.seed,
     )
     shutil.copyfile(placed.config, folder / CONFIGURATION)
+    # compressed without a time, so that equal builds give equal files
+    (folder / ROUTED).write_bytes(gzip.compress(placed.routed.read_bytes(), mtime=0))
     shutil.rmtree(scratch)
     return {**reported, **_placement(placed)}
 
