@@ -12,7 +12,7 @@ from finn_flirnn.common.files import write_json
 from finn_flirnn.driver.accelerator import Accelerator
 from finn_flirnn.driver.metadata import AcceleratorMetadata
 from finn_flirnn.driver.uart_device import SIMULATED_SLACK_S, UartDevice
-from finn_flirnn.driver.validate import validate
+from finn_flirnn.driver.validation import validate
 
 NETLISTS = {
     "netlist": (NETLIST, "the board as synthesised, cell by cell, by the deployed driver over its UART"),
