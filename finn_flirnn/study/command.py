@@ -13,7 +13,8 @@ from finn_flirnn.common.files import write_atomically, write_json
 from finn_flirnn.study.execution import read_result, run_units
 from finn_flirnn.study.grid import find_grid, grid_names, load_grid, units_of
 from finn_flirnn.study.plots import learning_curves, pareto
-from finn_flirnn.study.tables import Row, as_csv, as_json, document
+from finn_flirnn.study.rows import Row
+from finn_flirnn.study.tables import as_csv, as_json, document
 from finn_flirnn.study.workload import Kind, Unit
 
 DOCUMENT, CACHE, IMAGES = "study.md", "cache", "images"

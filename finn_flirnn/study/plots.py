@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from finn_flirnn.study.tables import COSTS, QUANTISED, SIZES, Row
+from finn_flirnn.study.rows import COSTS, QUANTISED, SIZES, Row
 from finn_flirnn.study.workload import Column, Kind
 
 MARKERS = {Kind.CHECKPOINT: "*", Kind.PTQ: "o", Kind.QAT: "s"}

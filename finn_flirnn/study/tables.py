@@ -5,30 +5,13 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
+from finn_flirnn.study.findings import findings
 from finn_flirnn.study.grid import Grid
-from finn_flirnn.study.workload import Column, Kind, Result, Unit
-
-SIZES = {"parameters": "parameters", "mac": "MAC", "cycles": "cycles", "dsp": "DSP", "lut": "LUT", "ff": "FF"}
-QUANTISED = (Kind.CHECKPOINT, Kind.PTQ, Kind.QAT)
-COSTS = ("dsp", "lut", "cycles", "parameters")
-
-
-@dataclass(frozen=True)
-class Row:
-    """A unit with its result."""
-
-    unit: Unit
-    result: Result
-    seconds: float
-
-    @property
-    def bits(self) -> tuple[str, str]:
-        """Bits of weights and of the state, as far as the unit chose them."""
-        choices = self.unit.choices
-        return tuple(str(choices.get(name, "")) for name in ("weight_bits", "state_bits"))  # type: ignore[return-value]
+from finn_flirnn.study.rows import SIZES, Row, number
+from finn_flirnn.study.workload import Column
 
 
 def document(grid: Grid, rows: list[Row], columns: tuple[Column, ...], plots: list[str]) -> str:
@@ -40,36 +23,13 @@ def document(grid: Grid, rows: list[Row], columns: tuple[Column, ...], plots: li
     headings += [SIZES[name] for name in sizes]
     body = []
     for row in rows:
-        figures = [_number(row.result.metrics.get(c.key), c.digits) for c in columns]
-        counts = [_number(row.result.sizes.get(name), 0) for name in sizes]
+        figures = [number(row.result.metrics.get(c.key), c.digits) for c in columns]
+        counts = [number(row.result.sizes.get(name), 0) for name in sizes]
         body.append([row.unit.label, *row.bits, *figures, *counts])
     parts += ["## All rows", _table(headings, body), *_notes(rows)]
     parts += _groups(rows, columns)
     parts += [f"![{_caption(plot)}]({plot})" for plot in plots]
     return "\n\n".join(parts) + "\n"
-
-
-def findings(rows: list[Row], columns: tuple[Column, ...]) -> list[str]:
-    """The best row of each number of weight bits and each kind, as sentences computed from the rows."""
-    error = columns[0]
-    best: dict[tuple[int, Kind], Row] = {}
-    for row in rows:
-        bits = row.unit.choices.get("weight_bits")
-        if row.unit.kind in (Kind.PTQ, Kind.QAT) and bits is not None:
-            key = (int(bits), row.unit.kind)
-            if key not in best or _error(row, error) < _error(best[key], error):
-                best[key] = row
-    lines = []
-    for (bits, kind), row in sorted(best.items(), key=lambda item: (-item[0][0], item[0][1])):
-        found = _number(row.result.metrics[error.key], error.digits)
-        cost = ", ".join(
-            f"{_number(row.result.sizes[c], 0)} {SIZES[c]}" for c in COSTS[:2] if c in row.result.sizes
-        )
-        lines.append(
-            f"- {bits}-bit weights, {kind.upper()}: {error.title} {found} ({row.unit.label}, state "
-            f"{row.bits[1]} bit{'; ' + cost if cost else ''})"
-        )
-    return ["The best of each kind:", "\n".join(lines)] if lines else []
 
 
 def as_csv(rows: list[Row], columns: tuple[Column, ...]) -> str:
@@ -111,7 +71,7 @@ def _groups(rows: list[Row], columns: tuple[Column, ...]) -> list[str]:
         names = list(dict.fromkeys(name for _, groups in tables for name in groups))
         body = [
             [row.unit.label, *row.bits]
-            + [_number(groups.get(name, {}).get(error.key), error.digits) for name in names]
+            + [number(groups.get(name, {}).get(error.key), error.digits) for name in names]
             for row, groups in tables
         ]
         parts += [f"## {error.title} {heading}", _table(["model", "weights", "state", *names], body)]
@@ -130,11 +90,3 @@ def _notes(rows: list[Row]) -> list[str]:
 def _table(headings: list[str], body: list[list[str]]) -> str:
     lines = [headings, ["---"] * 3 + ["---:"] * (len(headings) - 3), *body]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def _error(row: Row, column: Column) -> float:
-    return row.result.metrics.get(column.key, float("inf"))
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "" if value is None else f"{value:,.{digits}f}"

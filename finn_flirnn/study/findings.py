@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a study found, in sentences made of its rows: bits, distillation, references, where models break."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from finn_flirnn.physics.conditions import CONDITIONS
+from finn_flirnn.study.rows import COSTS, SIZES, Row, number
+from finn_flirnn.study.workload import Column, Kind
+
+CLOSE = 0.1
+"""What lies within this share of the best error counts as good as it."""
+AS_TRAINED = next(iter(CONDITIONS))
+TRAINED = {Kind.QAT: "trained for it (QAT)", Kind.PTQ: "without training (PTQ)"}
+AXES = {"weight_bits": "Bits of weights", "state_bits": "Bits of the state"}
+
+
+def findings(rows: list[Row], columns: tuple[Column, ...]) -> list[str]:
+    """The first lines of the document: a list in Markdown, or nothing if no row is quantised."""
+    error = columns[0]
+    measured = [row for row in rows if error.key in row.result.metrics]
+    quantised = [row for row in measured if row.unit.kind in TRAINED]
+    if not quantised:
+        return []
+    lines = [
+        _axis(axis, kind, [row for row in quantised if row.unit.kind is kind], error)
+        for axis in AXES
+        for kind in TRAINED
+    ]
+    lines.append(_distillation([row for row in quantised if row.unit.kind is Kind.QAT], error))
+    lines.append(_references(measured, error))
+    lines += [_breaking(row, error) for row in measured if row.unit.kind is Kind.CHECKPOINT]
+    return ["## What was found", "\n".join(f"- {line}" for line in lines if line)]
+
+
+def _axis(axis: str, kind: Kind, rows: list[Row], error: Column) -> str:
+    """The best row of each number of bits of one size of model, with its cost, and how few bits suffice."""
+    heading = f"**{AXES[axis]}**, {TRAINED[kind]}"
+    if not rows:
+        return f"{heading}: not measured."
+    size = Counter(_size(row) for row in rows).most_common(1)[0][0]
+    best: dict[int, Row] = {}
+    for row in rows:
+        bits = int(row.unit.choices[axis])
+        if _size(row) == size and (bits not in best or _of(row, error) < _of(best[bits], error)):
+            best[bits] = row
+    parts = [
+        f"{bits} bit {number(_of(row, error), error.digits)}{_cost(row)}"
+        for bits, row in sorted(best.items(), reverse=True)
+    ]
+    least = min(_of(row, error) for row in best.values())
+    enough = min(bits for bits, row in best.items() if _of(row, error) <= (1 + CLOSE) * least)
+    text = f"{heading}, {size} units, best of each: {error.title} {'; '.join(parts)}."
+    return text + (f" {enough} bit is the least within {CLOSE:.0%} of the best." if len(best) > 1 else "")
+
+
+def _distillation(rows: list[Row], error: Column) -> str:
+    """The change of the error from the loss without teacher to each other one, all else equal."""
+
+    def rest(row: Row) -> str:
+        return repr(sorted((k, v) for k, v in row.unit.choices.items() if k != "loss"))
+
+    alone = {rest(row): row for row in rows if row.unit.choices.get("loss") == "truth"}
+    changes: dict[str, list[float]] = {}
+    for row in rows:
+        loss = str(row.unit.choices.get("loss"))
+        if loss != "truth" and rest(row) in alone:
+            changes.setdefault(loss, []).append(_of(row, error) / _of(alone[rest(row)], error) - 1)
+    if not changes:
+        return "**Distillation**: not measured."
+    parts = [
+        f"{loss} changes {error.title} by {sum(found) / len(found):+.1%} on the mean of {len(found)} pair{'s' * (len(found) > 1)} "
+        f"({min(found):+.1%} to {max(found):+.1%}), at no cost in hardware"
+        for loss, found in changes.items()
+    ]
+    return f"**Distillation**, against the same training without a teacher: {'; '.join(parts)}."
+
+
+def _references(rows: list[Row], error: Column) -> str:
+    known = [row for row in rows if row.unit.kind is Kind.REFERENCE]
+    parts = [f"{row.unit.label} {number(_of(row, error), error.digits)}" for row in known]
+    models = [row for row in rows if row.unit.kind is not Kind.REFERENCE]
+    best = min(models, key=lambda row: _of(row, error))
+    bits = f" (weights {best.bits[0]}, state {best.bits[1]} bit)" if any(best.bits) else ""
+    found = f"{best.unit.label}{bits} {number(_of(best, error), error.digits)}"
+    return f"**Best model**: {found}{'; for comparison: ' if parts else ''}{'; '.join(parts)}."
+
+
+def _breaking(row: Row, error: Column) -> str:
+    """By what factor the error grows under each condition, the worst first; empty if not measured."""
+    for groups in row.result.groups.values():
+        if AS_TRAINED in groups and groups[AS_TRAINED].get(error.key):
+            usual = groups[AS_TRAINED][error.key]
+            factors = {
+                name: figures[error.key] / usual
+                for name, figures in groups.items()
+                if name != AS_TRAINED and error.key in figures
+            }
+            ranked = sorted(factors.items(), key=lambda item: -item[1])
+            parts = "; ".join(f"{name}: {factor:.2f}" for name, factor in ranked)
+            return f"**{row.unit.label} breaks** under other conditions; error against as trained: {parts}."
+    return ""
+
+
+def _of(row: Row, column: Column) -> float:
+    return row.result.metrics[column.key]
+
+
+def _size(row: Row) -> str:
+    hidden: Any = row.unit.choices.get("hidden", "")
+    return "x".join(map(str, hidden)) if isinstance(hidden, list) else str(hidden)
+
+
+def _cost(row: Row) -> str:
+    known = [f"{number(row.result.sizes[c], 0)} {SIZES[c]}" for c in COSTS[:2] if c in row.result.sizes]
+    return f" ({', '.join(known)})" if known else ""

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Sentences of a study follow its rows, and say what was not measured."""
+
+from __future__ import annotations
+
+from finn_flirnn.study.findings import findings
+from finn_flirnn.study.rows import Row
+from finn_flirnn.study.workload import Column, Kind, Result, Unit
+
+COLUMNS = (Column("error", "Error", 2),)
+
+
+def qat(weight: int, state: int, error: float, loss: str = "truth", hidden: int = 8, dsp: float = 10) -> Row:
+    choices = {"weight_bits": weight, "state_bits": state, "loss": loss, "hidden": hidden}
+    return Row(Unit(Kind.QAT, "q", choices), Result({"error": error}, {"dsp": dsp, "lut": 1000.0}), 1.0)
+
+
+def lines(rows: list[Row]) -> list[str]:
+    return findings(rows, COLUMNS)[1].splitlines() if findings(rows, COLUMNS) else []
+
+
+def test_bits_are_compared_at_their_best_and_the_fewest_that_suffice_are_named() -> None:
+    rows = [qat(8, 8, 1.0), qat(8, 4, 3.0), qat(6, 8, 1.09, dsp=7), qat(4, 8, 1.2), qat(4, 4, 2.0)]
+    # another size does not count, however good
+    rows.append(qat(2, 2, 0.1, hidden=99))
+    assert lines(rows)[0] == (
+        "- **Bits of weights**, trained for it (QAT), 8 units, best of each: Error 8 bit 1.00 (10 DSP, 1,000 "
+        "LUT); 6 bit 1.09 (7 DSP, 1,000 LUT); 4 bit 1.20 (10 DSP, 1,000 LUT). 6 bit is the least within 10% "
+        "of the best."
+    )
+    assert "8 bit 1.00 (10 DSP, 1,000 LUT); 4 bit 2.00" in lines(rows)[2]
+
+
+def test_distillation_is_judged_by_pairs_that_differ_in_nothing_else() -> None:
+    rows = [qat(8, 8, 1.0), qat(8, 8, 0.9, "blend"), qat(4, 8, 2.0), qat(4, 8, 2.1, "blend")]
+    rows.append(qat(4, 4, 0.1, "blend"))
+    (line,) = [line for line in lines(rows) if "Distillation" in line]
+    assert "blend changes Error by -2.5% on the mean of 2 pairs (-10.0% to +5.0%)" in line
+
+
+def test_what_is_not_there_was_not_measured() -> None:
+    found = lines([qat(8, 8, 1.0)])
+    assert "- **Bits of weights**, without training (PTQ): not measured." in found
+    assert "- **Distillation**: not measured." in found
+    assert not any("breaks" in line for line in found)
+    assert findings([Row(Unit(Kind.REFERENCE, "r", {}), Result({"error": 1.0}), 0.0)], COLUMNS) == []
+
+
+def test_conditions_are_ranked_by_what_they_do_to_a_shipped_model() -> None:
+    groups = {"other": {"as trained": {"error": 2.0}, "mild": {"error": 1.0}, "hard": {"error": 7.0}}}
+    shipped = Row(Unit(Kind.CHECKPOINT, "m", {}), Result({"error": 2.0}, groups=groups), 0.0)
+    reference = Row(Unit(Kind.REFERENCE, "guess", {}), Result({"error": 9.0}), 0.0)
+    found = lines([shipped, reference, qat(8, 8, 1.5)])
+    assert found[-1] == (
+        "- **m breaks** under other conditions; error against as trained: hard: 3.50; mild: 0.50."
+    )
+    assert found[-2] == "- **Best model**: q (weights 8, state 8 bit) 1.50; for comparison: guess 9.00."
