@@ -8,10 +8,13 @@ needs finn_flirnn nor hides it: ``validate.py --device sim`` uses both.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import numpy as np
@@ -20,8 +23,9 @@ import numpy.typing as npt
 import finn_flirnn
 from finn_flirnn.build.archive import files_below, write_archive, write_wheel
 from finn_flirnn.build.files import hashes_below
+from finn_flirnn.build.manifest import FILE_NAME as MANIFEST
 from finn_flirnn.codegen.types import RtlModule, StreamPort
-from finn_flirnn.common.files import sha256_of, sha256_of_value
+from finn_flirnn.common.files import sha256_of, sha256_of_value, write_atomically
 from finn_flirnn.driver.examples import EXAMPLE_INPUT, EXAMPLE_TRUTH, EXPECTED_OUTPUT
 from finn_flirnn.driver.metadata import FILE_NAME, SCHEMA, AcceleratorMetadata, Condition, SerialLink
 from finn_flirnn.driver.order import GROUPS
@@ -113,11 +117,13 @@ def assemble_deployment(
     counts: npt.NDArray[np.integer] | npt.NDArray[np.floating],
     bitfile: Path | None = None,
     truth: Lifetimes | None = None,
+    origin: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write ``output/deploy/`` and ``output/deploy.zip``; the same arguments give the same bytes.
 
     counts: (pixels, gates) raw example decays; the oracle's output codes for them are what the board
     has to give. bitfile: for the board; FINN's has its .hwh beside it. truth: what the decays were made from.
+    origin: for manifest.json, JSON values.
     Returns the deploy directory, which is made anew. Raises ValueError if ports, network and spec do
     not fit each other, FileNotFoundError for a bitfile without its .hwh.
     """
@@ -128,6 +134,8 @@ def assemble_deployment(
     if truth is not None:
         columns = np.stack([truth.tau1_ns, truth.tau2_ns, truth.amplitude_fraction], axis=1)
         np.save(deploy / EXAMPLE_TRUTH, columns, allow_pickle=False)
+    if origin is not None:
+        write_atomically(deploy / MANIFEST, json.dumps(origin, indent=2, sort_keys=True) + "\n")
     bitfile_name = None if bitfile is None else _copy_bitfile(bitfile, deploy, handoff=spec.link is None)
     meta = _metadata(spec, network, module, bitfile_name)
     environment = jinja2.Environment(
@@ -138,7 +146,12 @@ def assemble_deployment(
     wheel = f"{PACKAGE}-{wheel_version(meta.build_id)}-py3-none-any.whl"
     for name, template in RENDERED.items():
         text = environment.get_template(template).render(
-            meta=meta, package=PACKAGE, pixels=len(counts), wheel=wheel, truth=truth is not None
+            meta=meta,
+            package=PACKAGE,
+            pixels=len(counts),
+            wheel=wheel,
+            truth=truth is not None,
+            origin=origin,
         )
         (deploy / name).write_text(text, encoding="utf-8")
     licence = (deploy / "LICENSE").read_text(encoding="utf-8")

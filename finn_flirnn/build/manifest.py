@@ -55,6 +55,10 @@ class Manifest:
         else:
             self.steps[self.steps.index(old)] = record
 
+    def origin(self) -> dict[str, Any]:
+        """What was built, from what and with which tools: all but how and when the steps ended."""
+        return {key: value for key, value in asdict(self).items() if key != "steps"}
+
     def write(self, output: Path) -> None:
         """Write manifest.json, atomically."""
         write_json(output / FILE_NAME, asdict(self))

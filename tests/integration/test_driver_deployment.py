@@ -17,6 +17,7 @@ import pytest
 
 import finn_flirnn
 from finn_flirnn.build.deploy import PACKAGE, assemble_deployment, build_identifier
+from finn_flirnn.build.manifest import Manifest, StepRecord
 from finn_flirnn.driver import AcceleratorMetadata, DeploymentError
 from finn_flirnn.physics.preprocess import normalise
 from tests.integration.deployment import FAKES, LANES, PIXELS, SPEC, Made, make, write_bitfile
@@ -288,6 +289,25 @@ def test_equal_builds_give_equal_bytes(made: Made, tmp_path: Path) -> None:
         assemble_deployment(tmp_path / name, SPEC, made.network, module, made.counts, made.bitfile)
         archives.append((tmp_path / name / "deploy.zip").read_bytes())
     assert archives[0] == archives[1]
+
+
+def test_package_tells_what_it_was_built_from(made: Made, tmp_path: Path) -> None:
+    manifest = Manifest({"lanes": 4}, "12", "a model", "34", {"verilator": "5"}, {"accuracy": 2}, commit="ab")
+    manifest.put(StepRecord("rtl", "done", seconds=3.0))
+    deploy = assemble_deployment(
+        tmp_path, SPEC, made.network, made.module, made.counts, origin=manifest.origin()
+    )
+    found = json.loads((deploy / "manifest.json").read_text())
+    assert (found["config"], found["tools"], found["commit"]) == ({"lanes": 4}, {"verilator": "5"}, "ab")
+    assert "steps" not in found and "seconds" not in (deploy / "manifest.json").read_text()
+    assert "manifest.json" in AcceleratorMetadata.read(deploy).files
+    assert "`manifest.json`" in (deploy / "README.md").read_text()
+
+
+def test_readme_tells_how_to_validate_and_names_the_licence(deploy: Path) -> None:
+    text = (deploy / "README.md").read_text()
+    for words in ("python3 validate.py --device pynq", "finn-flirnn validate --deploy .", "`LICENSE`"):
+        assert words in text
 
 
 def test_archive_holds_the_whole_package(deploy: Path) -> None:

@@ -69,7 +69,9 @@ def run(context: BuildContext) -> None:
         decays.tau1_ns[:EXAMPLES], decays.tau2_ns[:EXAMPLES], decays.amplitude_fraction[:EXAMPLES]
     )
     top, bits = load_module(context.output / "rtl"), bitfile if bitfile.exists() else None
-    package = assemble_deployment(context.staging, spec, network, top, counts, bits, truth)
+    package = assemble_deployment(
+        context.staging, spec, network, top, counts, bits, truth, context.manifest.origin()
+    )
     what = "the deployed driver and example on the simulated system of design, registers and DMAs"
     if config.simulated_lanes != config.group_pixels:
         frame = config.simulated_lanes
