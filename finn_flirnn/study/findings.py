@@ -70,11 +70,13 @@ def _distillation(rows: list[Row], error: Column) -> str:
             changes.setdefault(loss, []).append(_of(row, error) / _of(alone[rest(row)], error) - 1)
     if not changes:
         return "**Distillation**: not measured."
-    parts = [
-        f"{loss} changes {error.title} by {sum(found) / len(found):+.1%} on the mean of {len(found)} pair{'s' * (len(found) > 1)} "
-        f"({min(found):+.1%} to {max(found):+.1%}), at no cost in hardware"
-        for loss, found in changes.items()
-    ]
+    parts = []
+    for loss, found in changes.items():
+        mean, pairs = sum(found) / len(found), f"{len(found)} pair{'s' * (len(found) > 1)}"
+        parts.append(
+            f"{loss} changes {error.title} by {mean:+.1%} on the mean of {pairs} ({min(found):+.1%} to "
+            f"{max(found):+.1%}), at no cost in hardware"
+        )
     return f"**Distillation**, against the same training without a teacher: {'; '.join(parts)}."
 
 
