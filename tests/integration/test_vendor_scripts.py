@@ -4,7 +4,6 @@
 This checks scripts. It synthesises nothing, and no number in here comes from a vendor's tool.
 """
 
-import importlib
 import json
 import os
 import re
@@ -12,7 +11,6 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import pytest
@@ -20,15 +18,14 @@ import pytest
 pytest.importorskip("tkinter", reason="this Python has no Tcl; on Debian and Ubuntu: apt install python3-tk")
 
 from finn_flirnn.build.deploy import build_identifier
-from finn_flirnn.build.finn_flow import VIVADO_STEPS, finn_period_ns, run_finn_flow
-from finn_flirnn.build.finn_result import FinnFlowResult
+from finn_flirnn.build.finn_flow import VIVADO_STEPS, finn_period_ns
 from finn_flirnn.build.hardware import TOP
-from finn_flirnn.build.rtl_files import collect_sources, load_module
+from finn_flirnn.build.rtl_files import load_module
 from finn_flirnn.build.toolchain import prepare_finn
-from finn_flirnn.export import export_qonnx
 from finn_flirnn.rtl import primitive_models
 from tests.vendor import LABEL, vitis_hls
 from tests.vendor.component import AXILITE, AXIS, read_component
+from tests.vendor.flow import run_flow
 from tests.vendor.install import Installation, install
 from tests.vendor.running import complaint_of, edited, run
 
@@ -42,19 +39,6 @@ pytestmark = [
 ]
 NODE, REGISTERS = "Accelerator_rtl_0", "StreamingDataflowPartition_1"
 CELL = f"{REGISTERS}_{NODE}"
-LANES, STEPS = 2, 8
-FOLDING = {
-    "encoder": {"PE": 2, "SIMD": 2, "InputSIMD": 1},
-    "decoder": {"PE": 4, "SIMD": 4},
-    "head": {"PE": 3, "SIMD": 1},
-}
-SETTINGS: dict[str, Any] = {
-    "board": "ZCU104",
-    "clock_ns": 4.0,
-    "folding": FOLDING,
-    "lanes": LANES,
-    "vivado": True,
-}
 
 
 @dataclass(frozen=True)
@@ -71,14 +55,6 @@ class Made:
     skipped: tuple[object, ...]
 
 
-def stitched(result: FinnFlowResult, folder: Path) -> Path:
-    """The folder of the stitched design of a flow."""
-    emit_design = importlib.import_module("finn_flirnn.hwops.design").emit_design
-    model = importlib.import_module("qonnx.core.modelwrapper").ModelWrapper(str(result.layers_path))
-    collect_sources(emit_design(model, folder / "scratch", TOP).top, folder / "rtl")
-    return folder / "rtl"
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     folder = tmp_path_factory.mktemp("vendor")
@@ -86,11 +62,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     with mock.patch.dict(os.environ, tools.environment), pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(Path(__file__).parents[1] / "fakes")
         prepare_finn(folder / "build")
-        graphs = importlib.import_module("finn_graphs")
-        model = folder / "network.onnx"
-        export_qonnx(graphs.random_network(1, STEPS, hidden=4, outputs=3), model)
-        design = stitched(run_finn_flow(model, folder / "open", **{**SETTINGS, "vivado": False}), folder)
-        result = run_finn_flow(model, folder / "out", **SETTINGS, design=design)
+        result, model, design = run_flow(folder)
         build = folder / "out/finn/build"
         (stitch,) = build.glob("vivado_stitch_proj_StreamingDataflowPartition_1_*")
         (shell,) = build.glob("vivado_zynq_proj_*")

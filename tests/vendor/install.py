@@ -12,6 +12,8 @@ from tests.vendor import LABEL
 
 PROJECT = Path(__file__).resolve().parents[2]
 HEADERS = ("bnn-library.h", "dma.h", "streamtools.h")
+PLATFORM = "xilinx_u250_gen3x16_xdma_4_1_202210_1"
+"""FINN's default for the U250."""
 BOARDS = (
     ("avnet.com", "ultra96v2", "1.2"),
     ("tul.com.tw", "pynq-z2", "1.0"),
@@ -32,8 +34,13 @@ class Installation:
         return "\n".join(p.read_text() for p in sorted(self.journals.glob("*.error")))
 
 
-def install(root: Path, version: str = "2022.2", hls: str = "vitis_hls") -> Installation:
-    """Make Vivado/<version>, Vitis_HLS/<version>, FINN's dependencies and a folder of journals."""
+def install(
+    root: Path, version: str = "2022.2", hls: str = "vitis_hls", *, alveo: bool = False
+) -> Installation:
+    """Make Vivado/<version>, Vitis_HLS/<version>, FINN's dependencies and a folder of journals.
+
+    alveo: also Vitis/<version>, XRT and the platform of the U250.
+    """
     vivado, vitis_hls = root / "Vivado" / version, root / "Vitis_HLS" / version
     journals, deps = root / "journals", root / "finn_deps"
     journals.mkdir(parents=True)
@@ -50,18 +57,35 @@ def install(root: Path, version: str = "2022.2", hls: str = "vitis_hls") -> Inst
         path.write_text(
             f'<board vendor="{vendor}" name="{name}"><file_version>{revision}</file_version></board>\n'
         )
-    path_variable = os.pathsep.join([str(vivado / "bin"), str(vitis_hls / "bin"), os.environ["PATH"]])
+    vitis = root / "Vitis" / version
+    cards = {
+        "XILINX_VITIS": str(vitis),
+        "XILINX_XRT": str(root / "xrt"),
+        "PLATFORM_REPO_PATHS": str(root / "platforms"),
+    }
+    if alveo:
+        for tool in ("v++", "kernelinfo"):
+            _command(vitis / "bin" / tool, "tests.vendor.kernels", tool)
+        platform = root / "platforms" / PLATFORM / f"{PLATFORM}.xpfm"
+        platform.parent.mkdir(parents=True)
+        platform.write_text(f"<!-- {LABEL} -->\n")
+    path_variable = os.pathsep.join(
+        [str(vivado / "bin"), str(vitis_hls / "bin"), str(vitis / "bin"), os.environ["PATH"]]
+    )
     environment = {
         "PATH": path_variable,
         "XILINX_VIVADO": str(vivado),
         "XILINX_HLS": str(vitis_hls),
         "FINN_DEPS": str(deps),
         "STANDIN_JOURNALS": str(journals),
+        **(cards if alveo else {}),
     }
     return Installation(root, environment, journals)
 
 
-def _command(path: Path, module: str) -> None:
+def _command(path: Path, module: str, *words: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f'#!/bin/sh\nPYTHONPATH="{PROJECT}" exec "{sys.executable}" -m {module} "$@"\n')
+    path.write_text(
+        f'#!/bin/sh\nPYTHONPATH="{PROJECT}" exec "{sys.executable}" -m {" ".join([module, *words])} "$@"\n'
+    )
     path.chmod(0o755)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -144,11 +145,15 @@ class Packager:
     def ipx_add_file(self, name: str, group: str) -> str:
         if not (self._root / name).is_file():
             raise ScriptError(f"the core's folder has no {name}")
-        return self._tool.handle(Obj("ip file", f"{group}/{name}"))
+        self._open().files.append(Path(name))
+        return self._tool.handle(Obj("ip file", f"{group}/{name}", {"NAME": name}))
 
     def ipx_get_files(self, *words: str) -> list[str]:
-        options(words, (), OF)
-        return []  # a core made of HDL references no subcore
+        found, patterns = options(words, (), OF)
+        group = found.get("of_objects", found.get("of", ""))
+        names = [str(path) for path in self._open().files]
+        chosen = [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
+        return [self._tool.handle(Obj("ip file", f"{group}/{name}", {"NAME": name})) for name in chosen]
 
     def ipx_remove_all_file(self, group: str) -> str:
         self._tool.object(group)

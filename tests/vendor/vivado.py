@@ -14,6 +14,7 @@ from tests.vendor import LABEL
 from tests.vendor.block_design import BlockDesign
 from tests.vendor.catalogue import VENDOR
 from tests.vendor.design_commands import DesignCommands
+from tests.vendor.kernels import package_xo
 from tests.vendor.objects import Obj, chosen
 from tests.vendor.packager import Packager
 from tests.vendor.project import SAMPLES, Project
@@ -61,7 +62,12 @@ class Vivado:
     def commands(self) -> dict[str, Command]:
         """Tcl name -> function, of every command that the stand-in knows."""
         own = {n.removeprefix("tcl_"): getattr(self, n) for n in dir(self) if n.startswith("tcl_")}
-        return {**own, **self._designs.commands(), **self._packager.commands()}
+        return {
+            **own,
+            "package_xo": package_xo,
+            **self._designs.commands(),
+            **self._packager.commands(),
+        }
 
     # properties
 
@@ -248,10 +254,23 @@ class Vivado:
         shutil.copyfile(SAMPLES / sample, found["file"])
         return ""
 
+    def tcl_write_verilog(self, *words: str) -> str:
+        found, (path,) = options(words, ("force",), ("mode",))
+        self._needs_run()
+        if found.get("mode") != "synth_stub":
+            raise ScriptError(f"write_verilog {words}: only stubs are known")
+        Path(path).write_text(f"// {LABEL}\n")
+        return path
+
     def tcl_write_checkpoint(self, *words: str) -> str:
         _, (path,) = options(words, ("force",), ())
         self._needs_run()
         Path(path).write_text(f"{LABEL}\n")
+        return path
+
+    def tcl_write_xdc(self, path: str) -> str:
+        self._needs_run()
+        Path(path).write_text(f"# {LABEL}\n")
         return path
 
 
