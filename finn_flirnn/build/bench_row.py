@@ -32,6 +32,7 @@ class Budget:
 
 BUDGETS = {
     "zcu104_8bit": Budget(220, 2_600, 18_000, 25_000),
+    "zcu104_8bit_runtime": Budget(220, 2_600, 18_000, 25_000),
     "zcu104_8bit_fast": Budget(820, 600, 70_000, 80_000),
     "pynqz2_8bit": Budget(210, 2_600, 20_000, 30_000),
     "zcu104_4bit": Budget(200, 2_600, 14_000, 20_000),

@@ -151,6 +151,7 @@ class BuildConfig(DataClassDictMixin):
 
     lanes: pixels that travel as a group (as a frame, in the order of gates). decoder_lanes: pixels of a
     group behind the encoder, 0 for as many; in a file, "lanes": {"encoder": n, "decoder": m}.
+    runtime_weights: whether weights can be loaded (docs/weights.md).
     """
 
     folding: Folding
@@ -165,6 +166,7 @@ class BuildConfig(DataClassDictMixin):
     order: str = one_of(ORDERS, GROUPS)
     unroll: Unroll = field(default=Unroll())
     copies: int = whole(1, 4096, 1)
+    runtime_weights: bool = setting("true | false", lambda v: True, False)
     model: ModelSource = field(default=ModelSource(""))
     flow: Flow = one_of(tuple(Flow), Flow.AUTO)
     verification: Verification = field(default=Verification())
@@ -208,9 +210,10 @@ class BuildConfig(DataClassDictMixin):
         if layer == "encoder":
             e = self.folding.encoder
             park = self.order == GATES
-            return GruFolding(e.pe, e.simd, e.input_simd, self.lanes, style, park, e.cell_dsp)
-        d = self.folding.decoder
-        return GruFolding(d.pe, d.simd, 1, self.decoder_lanes or self.lanes, style, cell_dsp=d.cell_dsp)
+            sizes = (e.pe, e.simd, e.input_simd, self.lanes)
+            return GruFolding(*sizes, style, park, e.cell_dsp, self.runtime_weights)
+        d, lanes = self.folding.decoder, self.decoder_lanes or self.lanes
+        return GruFolding(d.pe, d.simd, 1, lanes, style, False, d.cell_dsp, self.runtime_weights)
 
     @property
     def simulated_lanes(self) -> int:
@@ -228,7 +231,7 @@ class BuildConfig(DataClassDictMixin):
     @property
     def head_folding(self) -> DenseFolding:
         """Folding of the head."""
-        return DenseFolding(self.folding.head.pe, self.folding.head.simd)
+        return DenseFolding(self.folding.head.pe, self.folding.head.simd, self.runtime_weights)
 
     @property
     def sha256(self) -> str:

@@ -66,6 +66,7 @@ def run_finn_flow(
     ram_style: str = "auto",
     multiplier: Multiplier | None = None,
     design: Path | None = None,
+    runtime_weights: bool = False,
 ) -> FinnFlowResult:
     """Run FINN's builder on an exported model.
 
@@ -74,7 +75,7 @@ def run_finn_flow(
     chain. copies: of the whole pipeline. vivado: go on to the bitfile if Vivado is there. decoder_lanes:
     behind the encoder, 0 for as many. order: of the data (driver/order.py). ram_style: where states lie
     (GruFolding). multiplier: the device's, if FINN's board has another. design: folder of the stitched
-    design (rtl_files), which the bitfile will hold; needed with ``vivado``.
+    design (rtl_files), which the bitfile will hold; needed with ``vivado``. runtime_weights: docs/weights.md.
 
     Writes output_dir/model/<number>_<step>.onnx after every step, and FINN's own files below
     output_dir/finn. Raises FinnFlowError if a step fails, ValueError for a board that FINN does not know
@@ -99,6 +100,7 @@ def run_finn_flow(
         ram_style,
         products,
         str(design.resolve()) if design else "",
+        runtime_weights,
     )
     settings.write(settings_file)
     config = _configuration(finn_dir, settings_file, board, clock_ns, steps)

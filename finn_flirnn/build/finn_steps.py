@@ -20,7 +20,8 @@ from finn_flirnn.driver.order import GATES, GROUPS, PIXELS
 class FlowSettings:
     """What our steps must know: lanes C, the folding of each layer, its unrolling, copies of the pipeline,
     lanes behind the encoder (0: C), the order of the data, where states lie, the device's hard multiplier
-    (empty: that of FINN's board), the folder of the stitched design (for a bitstream)."""
+    (empty: that of FINN's board), the folder of the stitched design (for a bitstream), whether weights can
+    be loaded."""
 
     lanes: int
     folding: dict[str, dict[str, int]]
@@ -31,6 +32,7 @@ class FlowSettings:
     ram_style: str = "auto"
     multiplier: str = ""
     design: str = ""
+    runtime_weights: bool = False
 
     def write(self, path: Path) -> None:
         """Write the settings for ``of``."""
@@ -67,7 +69,8 @@ def step_set_recurrent_folding(model: Any, config: Any) -> Any:
     from finn.util.basic import part_map
     from qonnx.custom_op.registry import getCustomOp
 
-    from finn_flirnn.transforms.folding import SetRecurrentFolding
+    from finn_flirnn.hwops.attributes import RUNTIME_WEIGHTS
+    from finn_flirnn.transforms.folding import SetRecurrentFolding, is_recurrent_layer
 
     settings = FlowSettings.of(config)
     is_7_series = part_map[config.board].startswith("xc7")
@@ -76,6 +79,9 @@ def step_set_recurrent_folding(model: Any, config: Any) -> Any:
     model = model.transform(SetRecurrentFolding(settings.folding, multiplier))
     for node in model.get_nodes_by_op_type("GRU"):
         getCustomOp(node).set_nodeattr("ram_style", settings.ram_style)
+    if settings.runtime_weights:
+        for node in filter(is_recurrent_layer, model.graph.node):
+            getCustomOp(node).set_nodeattr(RUNTIME_WEIGHTS, 1)
     return model
 
 

@@ -16,11 +16,13 @@ from finn_flirnn.codegen.cycles import CELL_LATENCY
 from finn_flirnn.codegen.dense import dense_array, dense_memories, dense_parameters
 from finn_flirnn.codegen.gru import gru_arrays, gru_memories, gru_parameters, gru_state_memory
 from finn_flirnn.codegen.multiplier import Multiplier
+from finn_flirnn.codegen.ram import WORD, ram_banks, widest
 from finn_flirnn.codegen.resources import Resources
-from finn_flirnn.codegen.rom import BankedRom, Rom, is_block
+from finn_flirnn.codegen.rom import BankedRom, Rom, address_bits, is_block
 from finn_flirnn.codegen.state_memory import state_memory_resources
 from finn_flirnn.codegen.systolic import MacArray
 from finn_flirnn.codegen.types import DenseFolding, GruFolding
+from finn_flirnn.codegen.wrapper import MemoryPort
 from finn_flirnn.numerics import DenseLayer, GruLayer, Reset
 
 NOTHING = Resources()
@@ -63,6 +65,25 @@ def rom_resources(rom: Rom | BankedRom) -> Resources:
     for bank in rom.banks:
         total += _memory_resources(bank.width, bank.words, rom.registered)
     return total
+
+
+def port_resources(memory: MemoryPort) -> Resources:
+    """All memories behind an engine's port; writable ones with what writes them (rtl/weight_port.sv)."""
+    if not memory.writable:
+        return rom_resources(memory.rom).times(memory.copies)
+    banks = ram_banks(memory.rom)
+    depth, registered = len(banks[0].words), not isinstance(memory.rom, BankedRom) or memory.rom.registered
+    rows = 2 << address_bits(depth)
+    total = NOTHING
+    for bank in banks:
+        if is_block(depth):
+            total += Resources(bram36=_blocks(bank.width, rows))
+        else:
+            total += Resources(lut=memory_resources(bank.width, min(rows, 64)).lut * ceil(rows / 64))
+            total += Resources(ff=bank.width if registered else 0)
+    chunks = -(-widest(memory.rom) // WORD)
+    control = Resources(lut=20 + clog2(depth), ff=min(chunks * WORD, widest(memory.rom) + WORD))
+    return total.times(memory.copies) + control + Resources(ff=len(banks) * 2 + 2 * clog2(depth) + 3)
 
 
 def _memory_resources(width: int, words: tuple[int, ...], registered: bool) -> Resources:
@@ -155,7 +176,8 @@ def estimate_gru(
             total += mvu_resources(array, p["XACC"] if name == "wx" else p["HACC"])
     unit = _unit_after(p) if after else _unit_before(p)
     for memory in gru_memories(layer, folding, "", multiplier):
-        total += rom_resources(memory.rom).times(memory.copies)
+        total += port_resources(memory)
+    total += Resources(ff=36) if folding.runtime_weights else NOTHING
     total += unit.times(p["CELL"])
     word, part = folding.simd * p["HBITS"], p["CELL"] * p["HBITS"]
     narrowed = Resources(lut=max(word - 2 * part, 0), ff=word - part)
@@ -201,7 +223,8 @@ def estimate_dense(
     output = Resources(lut=p["SUM"], ff=p["SUM"]) + requant_resources(p["SUM"], p["SHIFT"], p["YBITS"])
     total += output.times(folding.pe)
     for memory in dense_memories(layer, folding, "", multiplier):
-        total += rom_resources(memory.rom)
+        total += port_resources(memory)
+    total += Resources(ff=36) if folding.runtime_weights else NOTHING
     if nf > 1:
         total += fifo_resources(folding.simd * operand_bits, 2 * sf)
     return total + _pipeline_out(folding.pe * p["YBITS"], 3, 7)

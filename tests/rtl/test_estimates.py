@@ -19,8 +19,9 @@ from tests.rtl.layers import GruCase
     [
         GruCase(32, GruFolding(8, 8, 1, 4), steps=135, sequence=False),
         GruCase(16, GruFolding(4, 4, 1, 4), steps=135, reset=Reset.BEFORE, inputs=0, initial_state=True),
+        GruCase(8, GruFolding(4, 4, 1, 4, runtime_weights=True), steps=135, sequence=False),
     ],
-    ids=["encoder of 32 units", "decoder of 16 units, reset before"],
+    ids=["encoder of 32 units", "decoder of 16 units, reset before", "encoder of 8 units, loadable"],
 )
 def test_estimate_is_within_15_percent_of_synthesis(tmp_path: Path, case: GruCase) -> None:
     layer = case.layer(np.random.default_rng(3))

@@ -68,4 +68,5 @@ def run_flow(context: BuildContext, folder: Path, vivado: bool) -> FinnFlowResul
         ram_style=str(encoder.ram_style),
         multiplier=MULTIPLIERS[config.target.family],
         design=context.output / "rtl" if vivado else None,
+        runtime_weights=config.runtime_weights,
     )
