@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from finn_flirnn.codegen.loadable import IDENTIFIER, LOAD_STREAM, RESTART, STATUS
 from finn_flirnn.codegen.template import render
 from finn_flirnn.codegen.types import RtlModule, StreamPort
 from finn_flirnn.common.files import write_atomically
@@ -30,23 +31,38 @@ module $name (
   logic [$in_high:0] in_dat;
   logic [$out_high:0] out_dat;
   logic in_vld, in_rdy, out_vld, out_rdy;
+  logic [31:0] load_dat, load_status, weights_id;
+  logic load_vld, load_rdy, load_restart;
   link #(
       .PHASE($phase), .STEP($step), .IDLE($idle), .DEPTH($depth), .FRAME($frame),
-      .RESULT_BYTES($result_bytes), .IN_BYTES($in_bytes), .OUT_BYTES($out_bytes),
+      .RESULT_BYTES($result_bytes), .IN_BYTES($in_bytes), .OUT_BYTES($out_bytes), .LOADS($loads),
       .IDENTITY_BYTES($identity_bytes), .IDENTITY($identity)
   ) u_link (
       .clk(clk), .rst_n(rst_n), .rxd(rxd), .txd(txd),
       .odat(in_dat), .ovld(in_vld), .ordy(in_rdy),
       .idat(out_dat), .ivld(out_vld), .irdy(out_rdy),
+      .ldat(load_dat), .lvld(load_vld), .lrdy(load_rdy), .restart(load_restart),
+      .load_status(load_status), .weights_id(weights_id),
       .busy(busy), .bad(bad)
   );
   $core u_core (
       .ap_clk(clk), .ap_rst_n(rst_n),
       .${source}_TDATA(in_dat), .${source}_TVALID(in_vld), .${source}_TREADY(in_rdy),
-      .${sink}_TDATA(out_dat), .${sink}_TVALID(out_vld), .${sink}_TREADY(out_rdy)
+      .${sink}_TDATA(out_dat), .${sink}_TVALID(out_vld), .${sink}_TREADY(out_rdy)$loaded
   );
+$rest
 endmodule
 """
+
+_LOADED = f""",
+      .{LOAD_STREAM.name}_TDATA(load_dat), .{LOAD_STREAM.name}_TVALID(load_vld),
+      .{LOAD_STREAM.name}_TREADY(load_rdy), .{RESTART}(load_restart),
+      .{STATUS}(load_status), .{IDENTIFIER}(weights_id)"""
+_NOT_LOADED = """  logic unused;
+  assign load_rdy = 1'b0;
+  assign load_status = '0;
+  assign weights_id = '0;
+  assign unused = &{1'b0, load_dat, load_vld, load_restart};"""
 
 _BENCH = """// SPDX-License-Identifier: BSD-3-Clause
 // Generated: the host's end of the line to $top; bytes in and out, bits on the pins between.
@@ -127,7 +143,8 @@ def emit_link_system(
     result_bytes: int,
     identity: bytes,
 ) -> RtlModule:
-    """Write the module ``name``: a core of one input and one output stream behind the link.
+    """Write the module ``name``: a core of one input and one output stream behind the link, which also
+    loads its weights if it has run-time weights.
 
     frame_bytes, result_bytes: of a group's codes in and out. identity: what the link answers to identify.
     Raises ValueError if sizes or ports do not fit.
@@ -137,6 +154,7 @@ def emit_link_system(
     if core.inputs[0].last or core.outputs[0].last:
         raise ValueError(f"{core.top} must take whole groups, without TLAST; set the order to groups")
     settings.window(frame_bytes)
+    loads = RESTART in core.idle
     source, sink = core.inputs[0], core.outputs[0]
     in_bytes, out_bytes = source.padded_bits // 8, sink.padded_bits // 8
     if frame_bytes % in_bytes or result_bytes % out_bytes or result_bytes > LONGEST_FRAME:
@@ -164,12 +182,18 @@ def emit_link_system(
         identity=f"{8 * len(identity)}'h{identity[::-1].hex()}",
         source=source.name,
         sink=sink.name,
+        loads=f"1'b{int(loads)}",
+        loaded=_LOADED if loads else "",
+        rest="" if loads else _NOT_LOADED,
     )
     top = write_atomically(directory / f"{name}.sv", text)
     # the core's sources may lie elsewhere than this directory
     files = [(core.directory / path).resolve() for path in core.sources]
     data = tuple((core.directory / path).resolve() for path in core.data)
-    return RtlModule(name, directory, (*files, *link_sources(), top), data, (), ())
+    # both the loader and the link have the CRC
+    there = {path.name for path in files}
+    links = [path for path in link_sources() if path.name not in there]
+    return RtlModule(name, directory, (*files, *links, top), data, (), ())
 
 
 def emit_bench(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -13,14 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from finn_flirnn.driver.device import DEFAULT_TIMEOUT_S, Device, open_device
-from finn_flirnn.driver.errors import ClosedError, WrongBuildError
+from finn_flirnn.driver.errors import ClosedError, DeviceError, WrongBuildError
 from finn_flirnn.driver.metadata import AcceleratorMetadata
-from finn_flirnn.driver.registers import HardwareStatus
+from finn_flirnn.driver.registers import FIXED_WEIGHTS, HardwareStatus
 from finn_flirnn.numerics.fixed_point import Codes
 from finn_flirnn.physics.lifetimes import Lifetimes, lifetimes_from_sfd
 from finn_flirnn.physics.preprocess import check_counts, normalise
 
 LIFETIME_OUTPUTS = ("full", "short", "long")
+IMAGE_MAGIC, WORD_BYTES = b"FLRW", 4
+"""Of a weight image (docs/weights.md)."""
 TRANSFER_BYTES = 1 << 22
 """A transfer holds as many groups as fit into this, and at least one."""
 
@@ -86,6 +89,25 @@ class Accelerator:
         status = getattr(self._open_device(), "status", None)
         found: HardwareStatus | None = status() if status else None
         return found
+
+    def load_weights(self, image: str | Path | bytes) -> int:
+        """Give the hardware the weights of another network of its shape; returns their identifier.
+
+        image: of ``finn-flirnn weights``, its bytes or its file. Groups sent before use the old weights,
+        groups sent after the new ones. Raises ValueError for what is no image; ClosedError; DeviceError
+        if the hardware has fixed weights, or refuses the image, which leaves the old weights in use.
+        """
+        device = self._open_device()
+        data = image if isinstance(image, bytes) else Path(image).read_bytes()
+        if not self._metadata.runtime_weights or not hasattr(device, "load"):
+            raise DeviceError(FIXED_WEIGHTS)
+        if len(data) % WORD_BYTES or not data.startswith(IMAGE_MAGIC):
+            raise ValueError(
+                f"{len(data)} bytes that begin with {data[:4]!r} are no weight image; make one by "
+                "'finn-flirnn weights'"
+            )
+        device.load(struct.unpack(f"<{len(data) // WORD_BYTES}I", data))
+        return int.from_bytes(data[-WORD_BYTES:], "little")
 
     def infer(self, decays: npt.ArrayLike, *, normalised: bool = False) -> npt.NDArray[np.float32]:
         """Components of decays.

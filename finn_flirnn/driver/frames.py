@@ -17,15 +17,20 @@ OVERHEAD = len(SYNC) + HEADER.size + CRC.size
 """Bytes of a frame beside its payload."""
 SEQUENCES = 256
 IDENTITY = struct.Struct("<BBHHI8sHH")
+PIECE_WORDS = 64
+"""Words of a load frame (docs/link.md)."""
+LOADED = struct.Struct("<III")
 
 
 class FrameType(IntEnum):
-    """What a frame is; the host sends the first two, the board the others."""
+    """What a frame is; the host sends the first three, the board the others."""
 
     IDENTIFY = 0x01
     INFER = 0x02
+    LOAD = 0x03
     IDENTITY = 0x81
     RESULT = 0x82
+    LOADED = 0x83
     REFUSAL = 0x8F
 
 
@@ -51,6 +56,36 @@ class Frame:
         """The frame's bytes."""
         checked = HEADER.pack(self.type, self.sequence, len(self.payload)) + self.payload
         return SYNC + checked + CRC.pack(zlib.crc32(checked))
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a weight image: words of 32 bits, PIECE_WORDS at most, from the offset-th on.
+
+    Without words it only asks for the status.
+    """
+
+    offset: int
+    words: tuple[int, ...] = ()
+
+    def encode(self) -> bytes:
+        """The payload of a load frame."""
+        padded = (*self.words, *[0] * (PIECE_WORDS - len(self.words)))
+        return struct.pack(f"<I{PIECE_WORDS}I", self.offset | len(self.words) << 24, *padded)
+
+
+@dataclass(frozen=True)
+class LoadStatus:
+    """What a board says of its weights: load_status, weights_id (docs/weights.md), the word it wants next."""
+
+    status: int
+    weights_id: int
+    next: int
+
+    @classmethod
+    def decode(cls, payload: bytes) -> LoadStatus:
+        """Read the payload of a loaded frame of LOADED.size bytes."""
+        return cls(*LOADED.unpack(payload))
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,10 @@ LOADABLE, WORD_LOST = 1, 2
 RESTART = 1
 WORD = 1 << 32
 
+STATE, STATE_BITS = 0xFF, 8
+"""The loader's state in the load status; above it the number of sets taken."""
 BUILT_IN, LOADING, LOADED, DRAINING = 0, 1, 2, 3
+FIXED_WEIGHTS = "the hardware's weights are fixed; build with runtime_weights, or load another bitfile"
 REFUSED = {
     0x81: "its CRC is wrong; send it again",
     0x82: "it was made for another design; make it with this build",
@@ -106,9 +109,7 @@ class Registers:
         if not image or min(image) < 0 or max(image) >= WORD:
             raise ValueError(f"an image must be 32-bit words and not empty, got {len(image)} of them")
         if not self._bus.read(AT_FLAGS) & LOADABLE:
-            raise DeviceError(
-                "the hardware's weights are fixed; build with runtime_weights, or load another bitfile"
-            )
+            raise DeviceError(FIXED_WEIGHTS)
         before = self._settled((DRAINING,), "the image before this one", timeout_s) >> 8
         self._bus.write(AT_LOAD_CONTROL, RESTART)
         for word in image:
@@ -116,11 +117,7 @@ class Registers:
         status = self._settled((LOADING, DRAINING), "the image", timeout_s)
         if self._bus.read(AT_FLAGS) & WORD_LOST:
             raise DeviceError("the loader did not take every word of the image; send it again")
-        state, taken = status & 0xFF, status >> 8
-        if state != LOADED or taken == before:
-            reason = REFUSED.get(state, f"the loader's state is {state:#x} after {taken - before} new sets")
-            raise DeviceError(f"the hardware did not take the image: {reason}; the old weights are in use")
-        return status
+        return taken_or_raise(status, before)
 
     def _settled(self, busy: tuple[int, ...], what: str, timeout_s: float) -> int:
         """The load status once its state is none of ``busy``."""
@@ -132,3 +129,12 @@ class Registers:
                     f"{status & 0xFF:#x}; send a whole image, or open the accelerator again"
                 )
         return status
+
+
+def taken_or_raise(status: int, sets_before: int) -> int:
+    """The load status if an image was taken; raises DeviceError if it was not."""
+    state, taken = status & STATE, status >> STATE_BITS
+    if state != LOADED or taken == sets_before:
+        reason = REFUSED.get(state, f"the loader's state is {state:#x} after {taken - sets_before} new sets")
+        raise DeviceError(f"the hardware did not take the image: {reason}; the old weights are in use")
+    return status

@@ -7,7 +7,7 @@ What the line damages is sent again; what stands still, or is another build, is 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +20,9 @@ from finn_flirnn.driver.errors import (
 )
 from finn_flirnn.driver.frames import (
     IDENTITY,
+    LOADED,
     OVERHEAD,
+    PIECE_WORDS,
     PROTOCOL_VERSION,
     REFUSALS,
     SEQUENCES,
@@ -28,8 +30,19 @@ from finn_flirnn.driver.frames import (
     FrameReader,
     FrameType,
     Identity,
+    LoadStatus,
+    Piece,
 )
 from finn_flirnn.driver.metadata import AcceleratorMetadata, SerialLink
+from finn_flirnn.driver.registers import (
+    DRAINING,
+    FIXED_WEIGHTS,
+    LOADING,
+    STATE,
+    STATE_BITS,
+    WORD,
+    taken_or_raise,
+)
 
 ADAPTER = "finn_flirnn.build.simulated_link"
 TRIES = 4
@@ -37,6 +50,8 @@ TRIES = 4
 SLACK_S = 0.25
 """Silence that the computer and its USB may add to that of the line."""
 SIMULATED_SLACK_S = 1e-3
+POLLS = 1000
+"""Questions for the status, each a few hundred bytes on the line, before a load is given up."""
 BITS_A_BYTE = 10
 MOST_NOISE = 1 << 16
 """Bytes that are no frame, after which the line is held to be another's."""
@@ -123,6 +138,7 @@ class UartDevice:
                 {
                     FrameType.IDENTITY: IDENTITY.size,
                     FrameType.RESULT: metadata.group_output_bytes,
+                    FrameType.LOADED: LOADED.size,
                     FrameType.REFUSAL: 1,
                 }
             )
@@ -162,6 +178,45 @@ class UartDevice:
         except BaseException:
             self.close()
             raise
+
+    def load(self, words: Sequence[int]) -> int:
+        """Load a weight image and wait until it is in use; returns the load status.
+
+        Raises ValueError for no words or wider ones; ClosedError; DeviceError if the board has fixed
+        weights or does not take the image, which leaves the old weights in use; DeviceTimeoutError.
+        """
+        if self._port is None:
+            raise ClosedError("the device is closed or stopped after a failure; open the accelerator again")
+        if not words or min(words) < 0 or max(words) >= WORD:
+            raise ValueError(f"an image must be 32-bit words and not empty, got {len(words)} of them")
+        if not self._metadata.runtime_weights:
+            raise DeviceError(FIXED_WEIGHTS)
+        before = self._load_piece(Piece(0))
+        for start in range(0, len(words), PIECE_WORDS):
+            piece = Piece(start, tuple(int(word) for word in words[start : start + PIECE_WORDS]))
+            answer = self._load_piece(piece)
+            if answer.next != start + len(piece.words):
+                raise DeviceError(
+                    f"the board must want word {start + len(piece.words)} of the image next, it wants "
+                    f"{answer.next}: it was reset, or another host loads; send the image again"
+                )
+        for _ in range(POLLS):
+            answer = self._load_piece(Piece(0))
+            if answer.status & STATE not in (LOADING, DRAINING):
+                return taken_or_raise(answer.status, before.status >> STATE_BITS)
+        raise DeviceTimeoutError(
+            f"the image must be in use after {POLLS} questions, but the loader's state is "
+            f"{answer.status & STATE}; send a whole image, and open the accelerator again if it stands still"
+        )
+
+    def _load_piece(self, piece: Piece) -> LoadStatus:
+        assert self._port is not None
+        try:
+            (payload,) = self._exchange(self._port, FrameType.LOAD, FrameType.LOADED, [piece.encode()])
+        except BaseException:
+            self.close()
+            raise
+        return LoadStatus.decode(payload)
 
     @property
     def cycles(self) -> int | None:

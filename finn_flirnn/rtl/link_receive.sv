@@ -2,10 +2,12 @@
 // Takes request frames apart (docs/link.md): header, payload into link_buffer, CRC; one answer a frame.
 // Bytes come without handshake, at most every other cycle. `answer` is valid for one cycle with `avld`:
 // {kind, code, sequence}. A frame counts only when its CRC is right; then `commit` follows its last
-// payload byte, else `rewind`. After IDLE cycles without a byte an unfinished frame is given up.
+// payload byte, else `rewind`. The payload of a load frame goes to link_load by lvld, lcommit and lrewind.
+// After IDLE cycles without a byte an unfinished frame is given up.
 module link_receive #(
     parameter int FRAME = 540,
-    parameter int IDLE = 1_000_000
+    parameter int IDLE = 1_000_000,
+    parameter int LOAD = 0  // payload bytes of a load frame; 0: the type is unknown
 ) (
     input  logic        clk,
     input  logic        rst_n,
@@ -13,18 +15,22 @@ module link_receive #(
     input  logic        ivld,
     input  logic        ierr,
     input  logic        room,
+    input  logic        lroom,
     output logic [ 7:0] odat,
     output logic        ovld,
     output logic        commit,
     output logic        rewind,
+    output logic        lvld,
+    output logic        lcommit,
+    output logic        lrewind,
     output logic [19:0] answer,
     output logic        avld
 );
   localparam logic [7:0] SYNC_0 = 8'hA5, SYNC_1 = 8'h5A;
-  localparam logic [7:0] IDENTIFY = 8'h01, INFER = 8'h02;
+  localparam logic [7:0] IDENTIFY = 8'h01, INFER = 8'h02, LOAD_TYPE = 8'h03;
   localparam logic [31:0] RESIDUE = 32'hDEBB20E3;
   // kinds of answer, and codes of a refusal
-  localparam logic [3:0] IDENTITY = 4'd0, RESULT = 4'd1, REFUSAL = 4'd2;
+  localparam logic [3:0] IDENTITY = 4'd0, RESULT = 4'd1, REFUSAL = 4'd2, LOADED = 4'd3;
   localparam logic [7:0] NONE = 8'd0, BAD_CRC = 8'd1, BAD_LENGTH = 8'd2, BAD_TYPE = 8'd3, OVERFLOW = 8'd4;
   localparam logic [7:0] BROKEN = 8'd5;
 
@@ -38,13 +44,16 @@ module link_receive #(
   logic [15:0] left;  // bytes of the payload or of the CRC still to come
   logic [31:0] crc, crc_next;
   logic [WAIT-1:0] quiet;
-  logic stored, late;
+  logic stored, late, infer, load, known;
   logic [15:0] expected, length;
 
   crc32 u_crc (.crc(crc), .idat(idat), .next(crc_next));
 
   assign late = quiet == WAIT'(IDLE);
-  assign expected = (kind == INFER) ? 16'(FRAME) : 16'd0;
+  assign infer = kind == INFER;
+  assign load = LOAD > 0 && kind == LOAD_TYPE;
+  assign known = infer || load || kind == IDENTIFY;
+  assign expected = infer ? 16'(FRAME) : load ? 16'(LOAD) : 16'd0;
   assign length = {idat, length_low};
 
   always_ff @(posedge clk) begin
@@ -54,17 +63,24 @@ module link_receive #(
       ovld <= 1'b0;
       commit <= 1'b0;
       rewind <= 1'b0;
+      lvld <= 1'b0;
+      lcommit <= 1'b0;
+      lrewind <= 1'b0;
       avld <= 1'b0;
       quiet <= '0;
     end else begin
       ovld <= 1'b0;
       commit <= 1'b0;
       rewind <= 1'b0;
+      lvld <= 1'b0;
+      lcommit <= 1'b0;
+      lrewind <= 1'b0;
       avld <= 1'b0;
       quiet <= (ivld || state == AT_SYNC_0) ? '0 : quiet + 1'b1;
       if (state != AT_SYNC_0 && (ierr || late)) begin
         state  <= AT_SYNC_0;
         rewind <= 1'b1;
+        lrewind <= 1'b1;
         // a stray sync byte alone is noise, not a frame
         avld   <= state > AT_SEQUENCE;
         answer <= {REFUSAL, BROKEN, sequence_number};
@@ -76,17 +92,18 @@ module link_receive #(
           AT_SEQUENCE: state <= AT_LENGTH_0;
           AT_LENGTH_0: state <= AT_LENGTH_1;
           AT_LENGTH_1: begin
-            stored <= room && kind == INFER;
-            left   <= (kind == INFER) ? 16'(FRAME - 1) : 16'd3;
-            state  <= (kind == INFER) ? AT_PAYLOAD : AT_CRC;
-            if ((kind != INFER && kind != IDENTIFY) || length != expected) begin
+            stored <= (room && infer) || (lroom && load);
+            left   <= (infer || load) ? expected - 16'd1 : 16'd3;
+            state  <= (infer || load) ? AT_PAYLOAD : AT_CRC;
+            if (!known || length != expected) begin
               state  <= AT_SYNC_0;
               avld   <= 1'b1;
-              answer <= {REFUSAL, (kind != INFER && kind != IDENTIFY) ? BAD_TYPE : BAD_LENGTH, sequence_number};
+              answer <= {REFUSAL, known ? BAD_LENGTH : BAD_TYPE, sequence_number};
             end
           end
           AT_PAYLOAD: begin
-            ovld <= stored;
+            ovld <= stored && infer;
+            lvld <= stored && load;
             left <= left - 1'b1;
             if (left == '0) begin
               left  <= 16'd3;
@@ -100,11 +117,15 @@ module link_receive #(
               avld  <= 1'b1;
               if (crc_next != RESIDUE) begin
                 rewind <= 1'b1;
+                lrewind <= 1'b1;
                 answer <= {REFUSAL, BAD_CRC, sequence_number};
               end else if (kind == IDENTIFY) begin
                 answer <= {IDENTITY, NONE, sequence_number};
               end else if (!stored) begin
                 answer <= {REFUSAL, OVERFLOW, sequence_number};
+              end else if (load) begin
+                lcommit <= 1'b1;
+                answer <= {LOADED, NONE, sequence_number};
               end else begin
                 commit <= 1'b1;
                 answer <= {RESULT, NONE, sequence_number};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Makes an answer's frame (docs/link.md): header, payload, CRC. The payload of a result comes from the core,
-// byte by byte as it computes; that of the others is known: the identity, or a refusal's code.
+// byte by byte as it computes; that of the others is known: the identity, a refusal's code, or the status of
+// the weights as it is when the frame begins.
 // Handshakes: answer adat/avld/ardy = {kind, code, sequence}; core's bytes idat/ivld/irdy; odat/ovld/ordy.
 // irdy follows ordy. One byte a cycle.
 module link_transmit #(
@@ -10,6 +11,7 @@ module link_transmit #(
 ) (
     input  logic        clk,
     input  logic        rst_n,
+    input  logic [95:0] status,
     input  logic [19:0] adat,
     input  logic        avld,
     output logic        ardy,
@@ -21,9 +23,9 @@ module link_transmit #(
     input  logic        ordy
 );
   localparam logic [7:0] SYNC_0 = 8'hA5, SYNC_1 = 8'h5A;
-  localparam logic [3:0] IDENTITY_KIND = 4'd0, RESULT_KIND = 4'd1;
-  localparam logic [7:0] IDENTITY_TYPE = 8'h81, RESULT_TYPE = 8'h82, REFUSAL_TYPE = 8'h8F;
-  localparam int REFUSAL_BYTES = 1;
+  localparam logic [3:0] IDENTITY_KIND = 4'd0, RESULT_KIND = 4'd1, LOADED_KIND = 4'd3;
+  localparam logic [7:0] IDENTITY_TYPE = 8'h81, RESULT_TYPE = 8'h82, LOADED_TYPE = 8'h83, REFUSAL_TYPE = 8'h8F;
+  localparam int REFUSAL_BYTES = 1, LOADED_BYTES = 12;
 
   localparam logic [2:0] SYNC = 3'd0, HEADER = 3'd1, PAYLOAD = 3'd2, CRC = 3'd3, DONE = 3'd4;
 
@@ -47,6 +49,10 @@ module link_transmit #(
       RESULT_KIND: begin
         kind_type = RESULT_TYPE;
         length = 16'(RESULT_BYTES);
+      end
+      LOADED_KIND: begin
+        kind_type = LOADED_TYPE;
+        length = 16'(LOADED_BYTES);
       end
       default: begin
         kind_type = REFUSAL_TYPE;
@@ -108,7 +114,8 @@ module link_transmit #(
       odat <= send;
       header <= (state == SYNC) ? {length, adat[7:0], kind_type} : {8'h0, header[31:8]};
       if (state == SYNC) begin
-        known <= (adat[19:16] == IDENTITY_KIND) ? IDENTITY : (8 * IDENTITY_BYTES)'(adat[15:8]);
+        known <= (adat[19:16] == IDENTITY_KIND) ? IDENTITY
+            : (adat[19:16] == LOADED_KIND) ? (8 * IDENTITY_BYTES)'(status) : (8 * IDENTITY_BYTES)'(adat[15:8]);
       end else if (state == PAYLOAD) begin
         known <= known >> 8;
       end

@@ -29,7 +29,8 @@ LEVELS: tuple[tuple[str, ...], ...] = (
 )
 """Module names; the file of a module is ``<name>.sv`` beside this one."""
 
-LINK = ("crc32", "uart_receive", "uart_transmit", "link_buffer", "link_receive", "link_transmit", "link")
+LINK = ("crc32", "uart_receive", "uart_transmit", "link_buffer", "link_load", "link_receive", "link_transmit")
+LINK += ("link",)
 """The host link of a board without a processor; ``link`` also uses the library's stream modules."""
 
 REGISTERS = ("control_registers",)
