@@ -24,6 +24,8 @@ import finn_flirnn
 from finn_flirnn.build.archive import files_below, write_archive, write_wheel
 from finn_flirnn.build.files import hashes_below
 from finn_flirnn.build.manifest import FILE_NAME as MANIFEST
+from finn_flirnn.build.rtl_files import WEIGHTS
+from finn_flirnn.codegen.loadable import RESTART as LOAD_RESTART
 from finn_flirnn.codegen.types import RtlModule, StreamPort
 from finn_flirnn.common.files import sha256_of, sha256_of_value, write_atomically
 from finn_flirnn.driver.examples import EXAMPLE_INPUT, EXAMPLE_TRUTH, EXPECTED_OUTPUT
@@ -122,8 +124,8 @@ def assemble_deployment(
     """Write ``output/deploy/`` and ``output/deploy.zip``; the same arguments give the same bytes.
 
     counts: (pixels, gates) raw example decays; the oracle's output codes for them are what the board
-    has to give. bitfile: for the board; FINN's has its .hwh beside it. truth: what the decays were made from.
-    origin: for manifest.json, JSON values.
+    has to give. module: with run-time weights its folder holds their image. bitfile: for the board; FINN's
+    has its .hwh beside it. truth: what the decays were made from. origin: for manifest.json, JSON values.
     Returns the deploy directory, which is made anew. Raises ValueError if ports, network and spec do
     not fit each other, FileNotFoundError for a bitfile without its .hwh.
     """
@@ -136,6 +138,8 @@ def assemble_deployment(
         np.save(deploy / EXAMPLE_TRUTH, columns, allow_pickle=False)
     if origin is not None:
         write_atomically(deploy / MANIFEST, json.dumps(origin, indent=2, sort_keys=True) + "\n")
+    if LOAD_RESTART in module.idle:
+        shutil.copyfile(module.directory / WEIGHTS, deploy / WEIGHTS)
     bitfile_name = None if bitfile is None else _copy_bitfile(bitfile, deploy, handoff=spec.link is None)
     meta = _metadata(spec, network, module, bitfile_name)
     environment = jinja2.Environment(
@@ -239,6 +243,7 @@ def _metadata(
         partial_groups=bitfile is None and module.inputs[0].last,
         link=spec.link,
         latency_s=spec.latency_s,
+        runtime_weights=LOAD_RESTART in module.idle,
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from finn_flirnn.build.collect import PARTS
 from finn_flirnn.build.context import BuildContext
 from finn_flirnn.build.pipeline import STAGING
+from finn_flirnn.build.rtl_files import WEIGHTS
 from finn_flirnn.build.toolchain import prepare_finn
 from finn_flirnn.codegen import GruFolding
 from finn_flirnn.common.files import read_json_file
@@ -28,20 +29,35 @@ def emit_hardware(
     frame: pixels of a frame, instead of the configuration's. partial: in the order of pixels, a transfer
     may end within a group.
     """
-    prepare_finn(context.output / STAGING / "finn")
+    frame = None if frame == context.config.group_pixels else frame
+    return emit_built(context.output, folder, frame=frame, partial=partial)
+
+
+def emit_built(output: Path, folder: Path, *, frame: int | None = None, partial: bool = False) -> Design:
+    """``emit_hardware`` for the build in a folder; frame: pixels of a frame, if not the build's."""
+    prepare_finn(output / STAGING / "finn")
     from qonnx.core.modelwrapper import ModelWrapper
 
     from finn_flirnn.hwops.design import emit_design
     from finn_flirnn.transforms.end_anywhere import EndAnywhere
     from finn_flirnn.transforms.set_frame import SetFrame
 
-    found = read_json_file(context.output / PARTS / "finn.json")
-    model = ModelWrapper(str(context.output / found["hardware"]))
-    if frame is not None and frame != context.config.group_pixels:
+    found = read_json_file(output / PARTS / "finn.json")
+    model = ModelWrapper(str(output / found["hardware"]))
+    if frame is not None:
         model = model.transform(SetFrame(frame))
     if partial:
         model = model.transform(EndAnywhere())
     return emit_design(model, folder, TOP)
+
+
+def write_built_in_weights(design: Design, folder: Path) -> None:
+    """Write the image of a design's own weights into a folder, if weights can be loaded."""
+    from finn_flirnn.hwops.design import writable_layers
+    from finn_flirnn.hwops.weights import built_in_image
+
+    if writable_layers(design):
+        (folder / WEIGHTS).write_bytes(built_in_image(design))
 
 
 def mac_efficiency(design: Design, group_cycles: float) -> float:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The command ``finn-flirnn``: build, validate, bench, image, train, study, doctor.
+"""The command ``finn-flirnn``: build, validate, bench, image, weights, train, study, doctor.
 
 Exit status: 0 all well, 1 something failed, 2 wrong usage or configuration, 130 interrupted. An error
 is one message; its traceback goes to the log of the build.
@@ -95,6 +95,12 @@ def parser(command: str = "") -> argparse.ArgumentParser:
     image.add_argument("--output", type=Path, metavar="DIR", help="default: <build>/image/<file>")
     image.set_defaults(command=_image)
 
+    weights = commands.add_parser("weights", help="a weight image for hardware that can load one")
+    weights.add_argument("--build", type=Path, required=True, metavar="DIR", help="output folder of a build")
+    weights.add_argument("--model", required=True, metavar="FILE|NAME", help="a checkpoint, or FILE.onnx")
+    weights.add_argument("--output", type=Path, default=Path("weights.bin"), metavar="FILE")
+    weights.set_defaults(command=_weights)
+
     train = commands.add_parser("train", help="train a Seq2SeqLite model on simulated decays")
     train.set_defaults(command=_train)
     if command == "train":
@@ -135,6 +141,12 @@ def _bench(given: argparse.Namespace) -> None:
     from finn_flirnn.build.bench import bench
 
     bench(given.configs, given.output, given.pixels)
+
+
+def _weights(given: argparse.Namespace) -> None:
+    from finn_flirnn.build.weights import write_image
+
+    write_image(given.build, given.model, given.output)
 
 
 def _image(given: argparse.Namespace) -> None:

@@ -14,6 +14,8 @@ from finn_flirnn.numerics import Format
 
 FILE_NAME = "module.json"
 FILE_LIST = "filelist.f"
+WEIGHTS = "weights.bin"
+"""The image of the built-in weights, where they can be loaded (docs/weights.md)."""
 
 
 def collect_sources(module: RtlModule, folder: Path) -> RtlModule:

@@ -49,6 +49,7 @@ class AcceleratorMetadata:
     order: in which pixels travel (driver/order.py); output_lanes: pixels of a group that comes back, 0 for
     as many as are sent. partial_groups: a transfer may end within a group; the device marks its end.
     latency_s: predicted for one group alone, from its first byte in to its last byte out; 0: not known.
+    runtime_weights: the hardware can be given other weights; the package then holds those it starts with.
     """
 
     schema: int
@@ -76,6 +77,7 @@ class AcceleratorMetadata:
     partial_groups: bool = False
     link: SerialLink | None = None
     latency_s: float = 0.0
+    runtime_weights: bool = False
 
     def __post_init__(self) -> None:
         problems = [

@@ -26,6 +26,7 @@ module link_transmit #(
   localparam logic [3:0] IDENTITY_KIND = 4'd0, RESULT_KIND = 4'd1, LOADED_KIND = 4'd3;
   localparam logic [7:0] IDENTITY_TYPE = 8'h81, RESULT_TYPE = 8'h82, LOADED_TYPE = 8'h83, REFUSAL_TYPE = 8'h8F;
   localparam int REFUSAL_BYTES = 1, LOADED_BYTES = 12;
+  localparam int KNOWN = 8 * ((IDENTITY_BYTES > LOADED_BYTES) ? IDENTITY_BYTES : LOADED_BYTES);
 
   localparam logic [2:0] SYNC = 3'd0, HEADER = 3'd1, PAYLOAD = 3'd2, CRC = 3'd3, DONE = 3'd4;
 
@@ -33,7 +34,7 @@ module link_transmit #(
   logic [15:0] left;  // bytes of the present part after this one
   logic [15:0] length;
   logic [31:0] header;  // type, sequence, length: the next byte lowest
-  logic [8*IDENTITY_BYTES-1:0] known;  // the payload if it is not a result; the next byte lowest
+  logic [KNOWN-1:0] known;  // the payload if it is not a result; the next byte lowest
   logic [31:0] crc, crc_next, check;
   logic [7:0] kind_type, send;
   logic result, move, ready;
@@ -114,8 +115,8 @@ module link_transmit #(
       odat <= send;
       header <= (state == SYNC) ? {length, adat[7:0], kind_type} : {8'h0, header[31:8]};
       if (state == SYNC) begin
-        known <= (adat[19:16] == IDENTITY_KIND) ? IDENTITY
-            : (adat[19:16] == LOADED_KIND) ? (8 * IDENTITY_BYTES)'(status) : (8 * IDENTITY_BYTES)'(adat[15:8]);
+        known <= (adat[19:16] == IDENTITY_KIND) ? KNOWN'(IDENTITY)
+            : (adat[19:16] == LOADED_KIND) ? KNOWN'(status) : KNOWN'(adat[15:8]);
       end else if (state == PAYLOAD) begin
         known <= known >> 8;
       end

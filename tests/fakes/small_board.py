@@ -10,15 +10,20 @@ import numpy as np
 
 from finn_flirnn.build.board_files import emit_board
 from finn_flirnn.build.deploy import DeploymentSpec, assemble_deployment
-from finn_flirnn.build.rtl_files import collect_sources
+from finn_flirnn.build.rtl_files import WEIGHTS, collect_sources
 from finn_flirnn.codegen import (
     DenseFolding,
     GruFolding,
     Instance,
     Link,
     Multiplier,
+    WeightSet,
+    dense_weight_set,
     emit_dense,
     emit_gru,
+    emit_loadable,
+    encode_image,
+    gru_weight_set,
     stitch,
 )
 from finn_flirnn.codegen.link import LinkSettings
@@ -53,21 +58,44 @@ class Build:
         return self.network.run(inputs[:, :, np.newaxis])
 
 
-def make_build(output: Path, network: Seq2SeqNetwork) -> Build:
-    scratch, folding = output / "rtl", GruFolding(2, 2, 1, LANES)
-    steps, multiplier = network.steps, Multiplier.MULT18
+MULTIPLIER = Multiplier.MULT18
+
+
+def small_image(network: Seq2SeqNetwork) -> bytes:
+    """The weight image of a network for a build with run-time weights."""
+    return encode_image(_weight_sets(network))
+
+
+def _weight_sets(network: Seq2SeqNetwork) -> list[WeightSet]:
+    folding, head = GruFolding(2, 2, 1, LANES, runtime_weights=True), DenseFolding(3, 2, True)
+    recurrent = [
+        gru_weight_set(layer, network.steps, folding, MULTIPLIER)
+        for layer in (network.encoder, network.decoder)
+    ]
+    return [*recurrent, dense_weight_set(network.head, head, MULTIPLIER)]
+
+
+def make_build(output: Path, network: Seq2SeqNetwork, runtime_weights: bool = False) -> Build:
+    scratch, folding = output / "rtl", GruFolding(2, 2, 1, LANES, runtime_weights=runtime_weights)
+    head, steps, multiplier = DenseFolding(3, 2, runtime_weights), network.steps, MULTIPLIER
     layers = {
         "encoder": emit_gru(network.encoder, steps, folding, scratch, "encoder", multiplier),
         "decoder": emit_gru(network.decoder, steps, folding, scratch, "decoder", multiplier),
-        "head": emit_dense(network.head, DenseFolding(3, 2), scratch, "head", multiplier),
+        "head": emit_dense(network.head, head, scratch, "head", multiplier),
     }
     links = [
         Link(("encoder", "out0_V"), ("decoder", "in0_V"), 8),
         Link(("decoder", "out0_V"), ("head", "in0_V"), 8),
     ]
-    core = collect_sources(
-        stitch(scratch, "top", [Instance(name, module) for name, module in layers.items()], links), scratch
-    )
+    instances = [Instance(name, module) for name, module in layers.items()]
+    if runtime_weights:
+        counts_of_group = FRAME, FRAME
+        core = stitch(scratch, "top_core", instances, links)
+        core = emit_loadable(core, scratch, "top", _weight_sets(network), counts_of_group)
+        (scratch / WEIGHTS).write_bytes(small_image(network))
+    else:
+        core = stitch(scratch, "top", instances, links)
+    core = collect_sources(core, scratch)
     emit_board(core, network, LANES, SETTINGS, output / "board")
     spec = DeploymentSpec(
         name="small",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from finn_flirnn.codegen import StreamPort
-from finn_flirnn.driver.frames import Frame, FrameReader, FrameType
+from finn_flirnn.driver.frames import LOADED, Frame, FrameReader, FrameType, LoadStatus, Piece
 from finn_flirnn.rtl import link_sources
 from finn_flirnn.sim import VerilatedModel, simulate
 from tests.rtl.harness import STALLS, raw, run, wrap
@@ -155,6 +155,7 @@ def test_buffer_gives_committed_frames_only(tmp_path: Path) -> None:
 FRAME, IDLE, CYCLES_A_BIT = 6, 2000, 8
 IDENTITY = bytes(range(1, 8))
 LENGTHS = {FrameType.IDENTITY: len(IDENTITY), FrameType.RESULT: FRAME, FrameType.REFUSAL: 1}
+LENGTHS |= {FrameType.LOADED: LOADED.size}
 SILENCE, BREAK = 1 << 8, 1 << 9
 LINK = f"""  logic host_txd, rxd, txd, vld, err, irdy, full, busy, bad, ivld, ovld;
   logic core_vld, core_rdy, back_vld, back_rdy, unused_it;
@@ -182,14 +183,30 @@ LINK = f"""  logic host_txd, rxd, txd, vld, err, irdy, full, busy, bad, ivld, ov
   end
   uart_transmit #(.STEP({step(CYCLES_A_BIT)})) u_tx (
       .clk(ap_clk), .rst_n(ap_rst_n), .idat(in0_V_dat[7:0]), .ivld(ivld), .irdy(irdy), .txd(host_txd));
+  // in place of the loader: counts words, and adds them up
+  logic load_vld, load_rdy, restart;
+  logic [31:0] load_dat, words, total;
+  always_ff @(posedge ap_clk) begin
+    load_rdy <= !ap_rst_n ? 1'b0 : !load_rdy;
+    if (!ap_rst_n || restart) begin
+      words <= '0;
+      total <= '0;
+    end else if (load_vld && load_rdy) begin
+      words <= words + 1'b1;
+      total <= total + load_dat;
+    end
+  end
   link #(
-      .STEP({step(CYCLES_A_BIT)}), .IDLE({IDLE}), .DEPTH(16), .FRAME({FRAME}), .RESULT_BYTES({FRAME}),
+      .LOADS(1'b1), .STEP({step(CYCLES_A_BIT)}), .IDLE({IDLE}), .DEPTH(16), .FRAME({FRAME}),
+      .RESULT_BYTES({FRAME}),
       .IN_BYTES(2), .OUT_BYTES(2), .IDENTITY_BYTES({len(IDENTITY)}),
       .IDENTITY({8 * len(IDENTITY)}'h{IDENTITY[::-1].hex()})
   ) u_it (
       .clk(ap_clk), .rst_n(ap_rst_n), .rxd(rxd), .txd(txd),
       .odat(core_dat), .ovld(core_vld), .ordy(core_rdy),
-      .idat(back_dat), .ivld(back_vld), .irdy(back_rdy), .busy(busy), .bad(bad));
+      .idat(back_dat), .ivld(back_vld), .irdy(back_rdy),
+      .ldat(load_dat), .lvld(load_vld), .lrdy(load_rdy), .restart(restart), .load_status(words),
+      .weights_id(total), .busy(busy), .bad(bad));
   stream_fifo #(.WIDTH(16), .DEPTH(2)) u_core (
       .clk(ap_clk), .rst_n(ap_rst_n), .idat(core_dat ^ 16'hFFFF), .ivld(core_vld), .irdy(core_rdy),
       .odat(back_dat), .ovld(back_vld), .ordy(back_rdy));
@@ -296,3 +313,32 @@ def test_frame_beyond_the_buffer_is_refused_whole(link: VerilatedModel) -> None:
     assert {a.type for a in told.values()} == {FrameType.RESULT, FrameType.REFUSAL}
     for sequence, answer in told.items():
         assert answer in (result(sequence), refusal(sequence, 4))
+
+
+def piece(sequence: int, offset: int, *words: int) -> bytes:
+    return Frame(FrameType.LOAD, sequence, Piece(offset, words).encode()).encode()
+
+
+def test_pieces_of_an_image_are_taken_once_and_in_order(link: VerilatedModel) -> None:
+    rng = np.random.default_rng(6)
+    image = [int(word) for word in rng.integers(0, 1 << 32, 70)]
+    damaged = bytearray(piece(4, 64, *image[64:]))
+    damaged[100] ^= 1
+    frames = [
+        piece(1, 0, *image[:3]),  # given up by the next one
+        piece(2, 0, *image[:64]),
+        piece(3, 128, 1),  # one that is not next
+        bytes(damaged),
+        piece(5, 64, *image[64:]),
+        piece(6, 64, *image[64:]),  # again, as if its answer had been lost
+        piece(7, 0),
+    ]
+    sent = np.array([byte for frame in frames for byte in frame]).reshape(-1, 1)
+    length = len(Frame(FrameType.LOADED, 0, bytes(LOADED.size)).encode())
+    count = (len(frames) - 1) * length + len(refusal(4, 1).encode())
+    given = simulate(link, {"in0_V": sent}, {"out0_V": count}).outputs["out0_V"]
+    answers = list(FrameReader(LENGTHS).feed(bytes(given[:, 0].tolist())))
+    assert answers[3] == refusal(4, 1)
+    loaded = [LoadStatus.decode(answer.payload) for answer in (*answers[:3], *answers[4:])]
+    assert [status.next for status in loaded] == [3, 64, 64, 70, 70, 70]
+    assert (loaded[-1].status, loaded[-1].weights_id) == (70, sum(image) % (1 << 32))

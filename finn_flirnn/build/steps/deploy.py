@@ -13,7 +13,7 @@ from finn_flirnn.build.context import BuildContext
 from finn_flirnn.build.decays import judged_decays
 from finn_flirnn.build.deploy import DeploymentSpec, assemble_deployment
 from finn_flirnn.build.errors import MismatchError
-from finn_flirnn.build.hardware import emit_hardware
+from finn_flirnn.build.hardware import emit_hardware, write_built_in_weights
 from finn_flirnn.build.pipeline import STAGING
 from finn_flirnn.build.rtl_files import load_module
 from finn_flirnn.build.simulated_board import simulated_board
@@ -76,7 +76,9 @@ def run(context: BuildContext) -> None:
     if config.simulated_lanes != config.group_pixels:
         frame = config.simulated_lanes
         scratch = context.output / STAGING / "frame"
-        top = emit_hardware(context, scratch, frame=frame).top
+        design = emit_hardware(context, scratch, frame=frame)
+        write_built_in_weights(design, scratch)
+        top = design.top
         package = assemble_deployment(scratch, replace(spec, lanes=frame), network, top, counts)
         what += f" with frames of {frame} pixels"
     meta = AcceleratorMetadata.read(package)
