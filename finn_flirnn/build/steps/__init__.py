@@ -8,8 +8,17 @@ from typing import Any
 
 from finn_flirnn.build.pipeline import Step
 
-HARDWARE = ("board", "clock_mhz", "lanes", "decoder_lanes", "order", "folding", "unroll", "copies")
-HARDWARE += ("runtime_weights",)
+HARDWARE = (
+    "board",
+    "clock_mhz",
+    "lanes",
+    "decoder_lanes",
+    "order",
+    "folding",
+    "unroll",
+    "copies",
+    "runtime_weights",
+)
 
 
 def _step(name: str, after: tuple[str, ...], settings: tuple[str, ...], purpose: str) -> Step:
