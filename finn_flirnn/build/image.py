@@ -26,6 +26,7 @@ from finn_flirnn.build.rtl_files import load_module
 from finn_flirnn.common.errors import UsageError
 from finn_flirnn.common.files import read_json_file, write_json
 from finn_flirnn.numerics import Codes, Reals, Seq2SeqNetwork
+from finn_flirnn.physics.agreement import Agreement
 from finn_flirnn.physics.fit import fit_decays
 from finn_flirnn.physics.image import PreparedImage, prepare_image
 from finn_flirnn.physics.instruments import read_image
@@ -37,42 +38,6 @@ from finn_flirnn.sim import build_model
 
 MAPS = ("tau_m_ns", "tau_i_ns", "tau1_ns", "tau2_ns", "amplitude_fraction")
 """The maps that are written, one TIFF each; NaN where there are too few photons."""
-CLOSE_NS = 0.1
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Mean lifetimes of the network against those of the maximum-likelihood fit, over the mask."""
-
-    pixels: int
-    median_network_ns: float
-    median_fit_ns: float
-    median_difference_ns: float
-    mean_absolute_difference_ns: float
-    correlation: float
-    within_100_ps: float
-
-    @classmethod
-    def of(cls, network_ns: Reals, fit_ns: Reals) -> Agreement:
-        """Compare (pixels,) lifetimes."""
-        difference = network_ns - fit_ns
-        varied = network_ns.std() > 0 and fit_ns.std() > 0
-        return cls(
-            pixels=len(difference),
-            median_network_ns=float(np.median(network_ns)),
-            median_fit_ns=float(np.median(fit_ns)),
-            median_difference_ns=float(np.median(difference)),
-            mean_absolute_difference_ns=float(np.abs(difference).mean()),
-            correlation=float(np.corrcoef(network_ns, fit_ns)[0, 1]) if varied else 0.0,
-            within_100_ps=float((np.abs(difference) <= CLOSE_NS).mean()),
-        )
-
-    def __str__(self) -> str:
-        return (
-            f"{self.pixels:,} pixels: median {self.median_network_ns:.3f} ns, fit {self.median_fit_ns:.3f}; "
-            f"mean absolute difference {self.mean_absolute_difference_ns:.3f} ns, correlation "
-            f"{self.correlation:.3f}, {100 * self.within_100_ps:.0f} % within {CLOSE_NS:g} ns"
-        )
 
 
 def run_image(file: str, build: Path, binning: int, rtl_pixels: int, output: Path | None) -> None:

@@ -42,7 +42,7 @@ def run_unit(
     start, teacher: folders of these units. parents: only make dask wait for them.
     """
     home = Path(folder)
-    if (home / RESULT_FILE).exists():
+    if _is_done(home):
         return folder
     home.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
@@ -77,7 +77,7 @@ def run_units(
     keys = [unit.key(workload_name, revision) for unit in units]
     folders = {key: cache.resolve() / key for key in keys}
     by_key = dict(zip(keys, units, strict=True))
-    wanted = {key: unit for key, unit in by_key.items() if not (folders[key] / RESULT_FILE).exists()}
+    wanted = {key: unit for key, unit in by_key.items() if not _is_done(folders[key])}
     for key in by_key.keys() - wanted.keys():
         report(by_key[key], "cached")
     failures: list[str] = []
@@ -110,10 +110,14 @@ def run_units(
     return folders
 
 
+def _is_done(folder: Path) -> bool:
+    return (folder / RESULT_FILE).exists() and read_result(folder)[1].final
+
+
 def read_result(folder: Path) -> tuple[dict[str, Any], Result]:
     """The facts and the result of a unit that is done."""
     facts = read_json_file(folder / RESULT_FILE)
-    return facts, Result(**{f.name: facts[f.name] for f in fields(Result)})
+    return facts, Result(**{f.name: facts[f.name] for f in fields(Result) if f.name in facts})
 
 
 @contextmanager

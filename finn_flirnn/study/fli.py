@@ -36,6 +36,7 @@ from finn_flirnn.physics.fresh_test import Prediction
 from finn_flirnn.physics.irf_split import IrfSplit
 from finn_flirnn.physics.preprocess import normalise
 from finn_flirnn.physics.presets import preset_by_name
+from finn_flirnn.study.image import content_of_image, judged_on_image
 from finn_flirnn.study.judging import COLUMNS, LABELS, PUBLISHED, REFERENCES, judged
 from finn_flirnn.study.workload import Kind, Result, Unit
 
@@ -81,6 +82,8 @@ class Decays:
             return REFERENCES[choices["reference"]](preset, choices)
         if unit.kind is Kind.CHECKPOINT:
             return _judge_checkpoint(choices)
+        if unit.kind is Kind.IMAGE:
+            return judged_on_image(load_checkpoint(choices["checkpoint"]), preset, choices["image"])
         if unit.kind is Kind.FLOAT:
             model, history, note = _float_model(unit, choices, folder)
 
@@ -101,7 +104,8 @@ class Decays:
 
     def content(self, choices: dict[str, Any]) -> dict[str, str]:
         """See ``Workload.content``."""
-        return {name: content_of(choices[name]) for name in FILES if choices.get(name) is not None}
+        content = {name: content_of(choices[name]) for name in FILES if choices.get(name) is not None}
+        return content | ({"image": content_of_image(choices["image"])} if "image" in choices else {})
 
     def references(self, choices: dict[str, Any]) -> list[Unit]:
         """See ``Workload.references``."""
@@ -111,7 +115,7 @@ class Decays:
 
 UNIT_CHOICES = frozenset(
     "seed batch hidden steps rate weight_bits state_bits loss per_channel calibrated bias_correction "
-    "checkpoint reference".split()
+    "checkpoint reference image".split()
 )
 
 

@@ -96,6 +96,7 @@ class Grid(DataClassDictMixin):
     qat: Aware | None = None
     ptq: AfterTraining | None = None
     checkpoints: tuple[str, ...] = setting("names or paths of checkpoints", bool, ())
+    images: tuple[str, ...] = setting("names of measurements", bool, ())
     settings: dict[str, Any] = field(
         default_factory=dict, metadata={"accepted": "an object", "allows": lambda v: True}
     )
@@ -180,6 +181,9 @@ def units_of(grid: Grid, workload: Workload) -> list[Unit]:
         return Unit(kind, label, every, **parents, content=workload.content(every))
 
     units = [unit(Kind.CHECKPOINT, name, {"checkpoint": name}) for name in grid.checkpoints]
+    for name, image in product(grid.checkpoints, grid.images):
+        choices = {"checkpoint": name, "image": image}
+        units.append(Unit(Kind.IMAGE, f"{name}, {image}", choices, content=workload.content(choices)))
     teacher = None
     if grid.teacher is not None:
         label, choices = _teacher(grid.teacher)

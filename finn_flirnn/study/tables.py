@@ -11,7 +11,7 @@ from typing import Any
 from finn_flirnn.study.findings import findings
 from finn_flirnn.study.grid import Grid
 from finn_flirnn.study.rows import SIZES, Row, number
-from finn_flirnn.study.workload import Column
+from finn_flirnn.study.workload import Column, Kind
 
 
 def document(grid: Grid, rows: list[Row], columns: tuple[Column, ...], plots: list[str]) -> str:
@@ -23,6 +23,8 @@ def document(grid: Grid, rows: list[Row], columns: tuple[Column, ...], plots: li
     headings += [SIZES[name] for name in sizes]
     body = []
     for row in rows:
+        if row.unit.kind is Kind.IMAGE:
+            continue
         figures = [number(row.result.metrics.get(c.key), c.digits) for c in columns]
         counts = [number(row.result.sizes.get(name), 0) for name in sizes]
         body.append([row.unit.label, *row.bits, *figures, *counts])
@@ -63,12 +65,18 @@ def as_json(grid: Grid, rows: list[Row]) -> dict[str, Any]:
 
 
 def _groups(rows: list[Row], columns: tuple[Column, ...]) -> list[str]:
-    """For each heading of ``Result.groups`` a table of the first column's metric."""
+    """For each heading of ``Result.groups`` a table of the first column's metric.
+
+    Where groups have other metrics, all of theirs: a line a group.
+    """
     error = columns[0]
     parts = []
     for heading in dict.fromkeys(heading for row in rows for heading in row.result.groups):
         tables = [(row, row.result.groups[heading]) for row in rows if heading in row.result.groups]
         names = list(dict.fromkeys(name for _, groups in tables for name in groups))
+        if not any(error.key in figures for _, groups in tables for figures in groups.values()):
+            parts += [f"## {heading}", _table_of_all(tables)]
+            continue
         body = [
             [row.unit.label, *row.bits]
             + [number(groups.get(name, {}).get(error.key), error.digits) for name in names]
@@ -76,6 +84,17 @@ def _groups(rows: list[Row], columns: tuple[Column, ...]) -> list[str]:
         ]
         parts += [f"## {error.title} {heading}", _table(["model", "weights", "state", *names], body)]
     return parts
+
+
+def _table_of_all(tables: list[tuple[Row, dict[str, dict[str, float]]]]) -> str:
+    lines = [(row, name, figures) for row, groups in tables for name, figures in groups.items()]
+    keys = list(dict.fromkeys(key for _, _, figures in lines for key in figures))
+    headings = ["model", "part", *(key.replace("_", " ") for key in keys)]
+    body = []
+    for row, name, figures in lines:
+        values = [number(v, 0 if isinstance(v, int) else 3) for v in (figures.get(key) for key in keys)]
+        body.append([str(row.unit.choices.get("checkpoint", row.unit.label)), name, *values])
+    return _table(headings, body, words=2)
 
 
 def _caption(plot: str) -> str:
@@ -87,6 +106,7 @@ def _notes(rows: list[Row]) -> list[str]:
     return ["\n".join(notes)] if notes else []
 
 
-def _table(headings: list[str], body: list[list[str]]) -> str:
-    lines = [headings, ["---"] * 3 + ["---:"] * (len(headings) - 3), *body]
+def _table(headings: list[str], body: list[list[str]], words: int = 3) -> str:
+    """words: how many columns hold words; the others hold numbers."""
+    lines = [headings, ["---"] * words + ["---:"] * (len(headings) - words), *body]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

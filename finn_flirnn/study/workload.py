@@ -30,6 +30,8 @@ class Kind(StrEnum):
     """Quantise a float unit's model without training."""
     CHECKPOINT = "checkpoint"
     """Take a model that is there already."""
+    IMAGE = "image"
+    """Compare a model that is there already with a classical method on a measurement."""
     REFERENCE = "reference"
     """Judge a method that is no model of the study."""
 
@@ -72,6 +74,7 @@ class Result:
     metrics: by ``Column.key``. sizes: "parameters", "mac" and whatever else a Pareto plot shall show. groups:
     metrics of parts of the test data or of other tests, by the heading of a table and the name of a column.
     history: the learning curve, one validation each: "step" and metrics. note: what a reader must know.
+    final: false if something was missing, so that the unit is tried again the next time.
     """
 
     metrics: dict[str, float]
@@ -79,6 +82,7 @@ class Result:
     groups: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     note: str = ""
+    final: bool = True
 
 
 @runtime_checkable

@@ -27,6 +27,8 @@ class Counting:
         first = len((folder / LOG).read_text().splitlines()) == 1
         if unit.choices.get("weight_bits") == 13 and first:
             os.kill(os.getpid(), signal.SIGKILL)
+        if unit.choices.get("weight_bits") == 17 and first:
+            return Result({"error": 0.0}, note="not there yet", final=False)
         if unit.choices.get("weight_bits") == 11:
             raise ValueError("eleven bits are too many")
         error = float(unit.choices.get("weight_bits", 1))

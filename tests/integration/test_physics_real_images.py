@@ -13,12 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from finn_flirnn.models.checkpoints import load_checkpoint
 from finn_flirnn.physics.fit import FitOptions, fit_decays
 from finn_flirnn.physics.image import PreparedImage, bright_decay, prepare_image
 from finn_flirnn.physics.instruments import read_image
 from finn_flirnn.physics.preprocess import normalise
 from finn_flirnn.physics.presets import PAPER135
 from finn_flirnn.physics.sample_data import sample_path
+from finn_flirnn.study.image import judged_on_image
 
 
 def sample(name: str) -> Path:
@@ -88,3 +90,30 @@ def test_sdt_with_dead_bins_agrees_with_the_reference_fit() -> None:
     # No trace of the dead bins before the rise.
     mean = normalise(prepared.counts[prepared.mask]).mean(axis=0)
     assert mean[:16].max() < 0.02
+
+
+@pytest.mark.parametrize(
+    ("name", "pixels", "correlation"), [("hazelnut", 1500, 0.75), ("seminal_receptacle", 3000, 0.55)]
+)
+def test_shipped_model_agrees_with_the_fit_where_there_are_photons(
+    name: str, pixels: int, correlation: float
+) -> None:
+    sample(name)
+    result = judged_on_image(load_checkpoint("seq2seqlite32_8bit"), PAPER135, name)
+    (groups,) = result.groups.values()
+    whole, few, _, many = (groups[key] for key in list(groups)[:4])
+    assert whole["pixels"] > pixels and whole["correlation"] > correlation
+    assert many["correlation"] > few["correlation"]
+    assert many["mean_absolute_difference_ns"] < few["mean_absolute_difference_ns"]
+    # a network that describes no measurement better than its likeliest decay, but not much worse
+    assert whole["deviance_fit"] <= whole["deviance_model"] < 1.3
+    assert ("widened" in result.note) == (name == "seminal_receptacle")
+
+
+def test_image_that_cannot_be_had_is_a_note_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str) -> Path:
+        raise RuntimeError("no network")
+
+    monkeypatch.setattr("finn_flirnn.study.image.sample_path", refuse)
+    result = judged_on_image(load_checkpoint("seq2seqlite32_8bit"), PAPER135, "hazelnut")
+    assert not result.final and "cannot be had: no network" in result.note

@@ -46,6 +46,12 @@ def test_units_survive_a_killed_worker_and_are_done_once(tmp_path: Path) -> None
         assert sorted(told) == sorted([*((u.label, "cached") for u in units), ("5 bits", "done")])
         assert [runs(folder) for folder in folders] == [1, 2, 1, 1]
 
+        late = [unit(17)]
+        for runs_so_far in (1, 2, 2):
+            (folder,) = run_units(NAME, late, tmp_path, report, address).values()
+            assert runs(folder) == runs_so_far
+        assert read_result(folder)[1].metrics["error"] == 17
+
         broken = unit(11)
         with pytest.raises(BuildError, match="2 of 3 units failed.*\n.*eleven bits are too many"):
             run_units(NAME, [broken, unit(6, broken), unit(7)], tmp_path, report, address)
