@@ -30,6 +30,8 @@ class InferDenseHead(Transformation):  # type: ignore[misc]
     after:  states -> Mul -> Unsqueeze -> Transpose -> DenseHead -> Transpose -> Squeeze -> Mul -> y
                              codes, (1, T, C, H)                   codes, (1, T, C, O)
 
+    Behind a last state (C, H) there is no time, and so no Transpose: codes (1, C, H) and (1, C, O).
+
     Apply InferRecurrentLayer first. A MatMul elsewhere is left alone. Raises ConversionError if a
     MatMul behind a recurrent layer cannot be converted exactly.
     """
@@ -60,9 +62,9 @@ def _convert(model: ModelWrapper, node: NodeProto) -> None:
         raise ConversionError(
             label(node), "its weights must be a constant matrix from a Quant node; quantise it"
         )
-    if input_format is None or shape is None or len(shape) != 3 or min(shape) < 1:
+    if input_format is None or shape is None or len(shape) not in (2, 3) or min(shape) < 1:
         raise ConversionError(
-            label(node), f"it must take the states (C, T, H) of a recurrent layer, got {shape}"
+            label(node), f"it must take the states (C, T, H) or (C, H) of a recurrent layer, got {shape}"
         )
     columns, weight_format = found[0], found[1]
     product_frac = weight_format.frac + input_format.frac
@@ -75,14 +77,14 @@ def _convert(model: ModelWrapper, node: NodeProto) -> None:
         bias=_bias_codes(node, bias, columns.shape[1], product_frac),
     )
     _check_exact(model, node, layer)
-    lanes, steps, _ = shape
+    lanes, *steps, _ = shape
     writer = LayerWriter(model, node)
-    codes = writer.codes(states, input_format, swap=True, role="input")
-    out_shape = [1, steps, lanes, layer.outputs]
+    codes = writer.codes(states, input_format, swap=bool(steps), role="input")
+    out_shape = [1, *steps, lanes, layer.outputs]
     hardware = writer.layer(
-        "DenseHead", [codes], out_shape, layer.output_format, dense_attributes(layer, steps, lanes)
+        "DenseHead", [codes], out_shape, layer.output_format, dense_attributes(layer, sum(steps), lanes)
     )
-    writer.reals(hardware, out_shape, layer.output_format, between[-1].output[0], swap=True)
+    writer.reals(hardware, out_shape, layer.output_format, between[-1].output[0], swap=bool(steps))
     writer.replace(node, between)
 
 

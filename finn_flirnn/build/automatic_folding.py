@@ -17,9 +17,13 @@ def folding_for(model: str, board: Board, clock_mhz: float, request: FoldingRequ
 
     Raises ValueError if the request cannot be met, naming the best that can; OSError for an unreadable model.
     """
+    network = network_of(model)
     limits, max_cycles = request.limits(board), request.max_cycles(clock_mhz)
-    choice = choose_folding(network_of(model), MULTIPLIERS[board.family], limits, max_cycles)
-    encoder, decoder = asdict(choice.encoder), asdict(choice.decoder)
-    del encoder["lanes"], decoder["lanes"], decoder["input_simd"]
-    layers = {"encoder": encoder, "decoder": decoder, "head": asdict(choice.head)}
+    choice = choose_folding(network, MULTIPLIERS[board.family], limits, max_cycles)
+    layers = {name: asdict(folding) for name, folding in choice.recurrent.items()}
+    for name, folding in layers.items():
+        del folding["lanes"]
+        if not network.recurrent[name].inputs:
+            del folding["input_simd"]
+    layers["head"] = asdict(choice.head)
     return {"lanes": choice.lanes, "folding": layers}

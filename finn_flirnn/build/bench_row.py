@@ -87,7 +87,7 @@ def bench_row(
     rtlsim = read_json_file(build / "report" / "rtlsim.json")
     synthesis = read_json_file(build / "report" / "synthesis.json")
     cycles, efficiency = rtlsim["cycles_per_pixel"], rtlsim["mac_efficiency"]
-    recurrent = network.steps * (network.encoder.macs_per_step + network.decoder.macs_per_step)
+    recurrent = network.steps * sum(layer.macs_per_step for layer in network.recurrent.values())
     head = config.head_folding.pe * config.head_folding.simd * config.copies
     figures: dict[str, Any] = {
         "products_per_cycle": round(recurrent / (efficiency * cycles)) + head,

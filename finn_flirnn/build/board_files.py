@@ -34,8 +34,8 @@ def emit_board(
     Raises ValueError if a group does not fit the link, or the PLL cannot make the clock.
     """
     source, sink = (Stream(port.elements, port.format) for port in (*core.inputs, *core.outputs))
-    frame = source.bytes_of(network.steps * lanes * network.encoder.inputs)
-    result = sink.bytes_of(network.steps * lanes * network.head.outputs)
+    frame = source.bytes_of(network.steps * lanes * network.inputs)
+    result = sink.bytes_of(network.output_steps * lanes * network.head.outputs)
     identity = Identity(
         window=settings.window(frame),
         group_input_bytes=frame,

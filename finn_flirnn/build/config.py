@@ -81,10 +81,10 @@ class HeadFolding(DataClassDictMixin):
 
 @dataclass(frozen=True)
 class Folding(DataClassDictMixin):
-    """Folding of the three layers."""
+    """Folding of the layers; a model of lifetimes has no decoder."""
 
     encoder: EncoderFolding
-    decoder: DecoderFolding
+    decoder: DecoderFolding | None = field(default=None, kw_only=True)
     head: HeadFolding
 
 
@@ -134,12 +134,13 @@ class HostLink(DataClassDictMixin):
 
 @dataclass(frozen=True)
 class ModelSizes:
-    """What the folding must fit: units, input features and outputs of the model, gates in time."""
+    """What the folding must fit: units, input features and outputs of the model, gates in time, a decoder."""
 
     hidden: int
     inputs: int
     outputs: int
     steps: int
+    decoder: bool = True
 
 
 SizesOf = Callable[[str], ModelSizes]
@@ -213,6 +214,7 @@ class BuildConfig(DataClassDictMixin):
             sizes = (e.pe, e.simd, e.input_simd, self.lanes)
             return GruFolding(*sizes, style, park, e.cell_dsp, self.runtime_weights)
         d, lanes = self.folding.decoder, self.decoder_lanes or self.lanes
+        assert d is not None, "the model has no decoder"
         return GruFolding(d.pe, d.simd, 1, lanes, style, False, d.cell_dsp, self.runtime_weights)
 
     @property
@@ -362,6 +364,23 @@ def _routing_problems(tree: dict[str, Any]) -> list[Problem]:
     ]
 
 
+def _decoder_problems(tree: dict[str, Any], sizes: ModelSizes) -> list[Problem]:
+    """A decoder that only the model or only the folding has; what a model without one cannot have."""
+    folding = tree.get("folding")
+    problems = []
+    if isinstance(folding, dict) and ("decoder" in folding) != sizes.decoder:
+        missing, surplus = (
+            ("missing", "the keys pe, simd"),
+            ("found for a model without decoder", "no such key"),
+        )
+        problems.append(Problem("folding.decoder", *(missing if sizes.decoder else surplus)))
+    if not sizes.decoder and tree.get("order", GROUPS) != GROUPS:
+        problems.append(
+            Problem("order", f'found "{tree["order"]}" for a model without decoder', f'"{GROUPS}"')
+        )
+    return problems
+
+
 def _unroll_problems(unroll: Any, steps: int) -> list[Problem]:
     factors = unroll.items() if isinstance(unroll, dict) else ()
     return [
@@ -384,6 +403,7 @@ def _model_problems(
         return [Problem(path, str(error), "a shipped checkpoint's name or a path; or --model FILE.onnx")]
     folding = tree.get("folding")
     problems = folding_problems(folding, found) if isinstance(folding, dict) else []
+    problems += _decoder_problems(tree, found)
     problems += _unroll_problems(tree.get("unroll"), found.steps)
     name = tree.get("accuracy", {}).get("preset", "paper135") if "accuracy" not in bad else None
     if name in PRESETS and PRESETS[name].gates != found.steps:

@@ -191,7 +191,7 @@ def _write_examples(
     if counts.ndim != 2 or counts.shape[1] != network.steps or not len(counts):
         raise ValueError(f"counts have shape {counts.shape}, expected (pixels, {network.steps}), not empty")
     inputs = network.input_format.quantise(normalise(counts, spec.dark_gates))
-    expected = network.run(inputs[:, :, np.newaxis])
+    expected = network.answers(inputs[:, :, np.newaxis])
     np.save(deploy / EXAMPLE_INPUT, counts, allow_pickle=False)
     np.save(
         deploy / EXPECTED_OUTPUT, expected.astype(smallest_integer(network.output_format)), allow_pickle=False
@@ -226,8 +226,9 @@ def _metadata(
         clock_mhz=spec.clock_mhz,
         pixels_per_s=spec.pixels_per_s,
         steps=network.steps,
+        output_steps=network.output_steps,
         lanes=spec.lanes,
-        inputs=network.encoder.inputs,
+        inputs=network.inputs,
         outputs=network.head.outputs,
         output_names=spec.output_names,
         input_stream=_stream(module.inputs, network.input_format, "input"),

@@ -90,7 +90,7 @@ def run_trial(model: VerilatedModel, trial: Trial, pauses: bool, seed: int) -> O
 def network_trial(network: Seq2SeqNetwork, codes: Codes, order: StreamOrder, filling: int = 2) -> Trial:
     """The stitched design on pixels (pixels, T, I), as they travel."""
     missing = np.zeros((order.travelling(len(codes)) - len(codes), *codes.shape[1:]), dtype=codes.dtype)
-    expected = order.answer(network.run(np.concatenate([codes, missing])))
+    expected = order.answer(network.answers(np.concatenate([codes, missing])))
     groups = -(-len(codes) // order.lanes)
     return Trial(len(codes), groups, (order.send(codes),), (expected,), filling)
 

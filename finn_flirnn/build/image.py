@@ -30,14 +30,14 @@ from finn_flirnn.physics.agreement import Agreement
 from finn_flirnn.physics.fit import fit_decays
 from finn_flirnn.physics.image import PreparedImage, prepare_image
 from finn_flirnn.physics.instruments import read_image
-from finn_flirnn.physics.lifetimes import Lifetimes, lifetimes_from_sfd
+from finn_flirnn.physics.lifetimes import Lifetimes, MeanLifetimes, lifetimes_from_sfd
 from finn_flirnn.physics.preprocess import normalise
 from finn_flirnn.physics.presets import Preset, preset_by_name
 from finn_flirnn.physics.sample_data import SAMPLES, sample_path
 from finn_flirnn.sim import build_model
 
 MAPS = ("tau_m_ns", "tau_i_ns", "tau1_ns", "tau2_ns", "amplitude_fraction")
-"""The maps that are written, one TIFF each; NaN where there are too few photons."""
+"""The maps that are written, one TIFF each, if the model gives them; NaN where there are too few photons."""
 
 
 def run_image(file: str, build: Path, binning: int, rtl_pixels: int, output: Path | None) -> None:
@@ -61,8 +61,7 @@ def run_image(file: str, build: Path, binning: int, rtl_pixels: int, output: Pat
         )
     codes = network.input_format.quantise(normalise(prepared.counts[prepared.mask]))[:, :, np.newaxis]
     progress.say(f"integer model: {len(codes):,} pixels of {prepared.mask.size:,}")
-    sfd = network.output_format.dequantise(network.run(codes))
-    found = lifetimes_from_sfd(sfd, preset.gate_step_ns)
+    found = _lifetimes(network, codes, preset)
     hardware = _simulate(build, network, codes, rtl_pixels, progress) if rtl_pixels else None
     progress.say("maximum-likelihood fit")
     fit = fit_of(prepared)
@@ -118,6 +117,13 @@ def _built(build: Path) -> tuple[Seq2SeqNetwork, dict[str, Any]]:
     return load_network(build / "model" / NETWORK)
 
 
+def _lifetimes(network: Seq2SeqNetwork, codes: Codes, preset: Preset) -> Lifetimes | MeanLifetimes:
+    values = network.output_format.dequantise(network.run(codes))
+    if network.decoders:
+        return lifetimes_from_sfd(values, preset.gate_step_ns)
+    return MeanLifetimes.from_outputs(values, preset.gates, preset.gate_step_ns)
+
+
 def _find_file(file: str) -> Path:
     if Path(file).is_file():
         return Path(file)
@@ -152,14 +158,18 @@ def _simulate(
 
 
 def _write(
-    folder: Path, prepared: PreparedImage, found: Lifetimes, fit: Lifetimes, summary: dict[str, Any]
+    folder: Path,
+    prepared: PreparedImage,
+    found: Lifetimes | MeanLifetimes,
+    fit: Lifetimes,
+    summary: dict[str, Any],
 ) -> None:
     """All files at once: below a staging folder first, then by rename."""
     staging = folder / STAGING
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     try:
-        for name in MAPS:
+        for name in (name for name in MAPS if hasattr(found, name)):
             tifffile.imwrite(staging / f"{name}.tif", _map(getattr(found, name), prepared.mask))
         tifffile.imwrite(staging / "fit_tau_m_ns.tif", _map(fit.tau_m_ns, prepared.mask))
         tifffile.imwrite(staging / "photons.tif", prepared.photons.astype(np.float32))

@@ -13,6 +13,7 @@ import numpy as np
 
 from finn_flirnn.common.errors import BuildError
 from finn_flirnn.numerics import DenseLayer, Format, GruFormats, GruLayer, Reset, Seq2SeqNetwork
+from finn_flirnn.numerics.seq2seq import layer_name
 
 FILE_NAME = "network.npz"
 VERSION = 1
@@ -25,8 +26,7 @@ def save_network(path: Path, network: Seq2SeqNetwork, info: dict[str, Any] | Non
     """Write a network, with what else there is to know of it (JSON values). Equal input, equal bytes."""
     head: dict[str, Any] = {"version": VERSION, "steps": network.steps, "info": info or {}}
     arrays: dict[str, Any] = {}
-    for name in ("encoder", "decoder"):
-        layer: GruLayer = getattr(network, name)
+    for name, layer in network.recurrent.items():
         head[name] = {
             "formats": {key: _format_out(getattr(layer.formats, key)) for key in GRU_FORMATS},
             "reset": layer.reset.value,
@@ -58,13 +58,19 @@ def load_network(path: Path) -> tuple[Seq2SeqNetwork, dict[str, Any]]:
         dense = {key: Format(**value) for key, value in head["head"].items()}
         network = Seq2SeqNetwork(
             head["steps"],
-            _gru(head["encoder"], arrays, "encoder"),
-            _gru(head["decoder"], arrays, "decoder"),
+            *_stacks(head, arrays),
             DenseLayer(weight=arrays["head.weight"], bias=arrays["head.bias"], **dense),
         )
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise BuildError(f"{path} must be the network of a build, but: {error}; build it again") from error
     return network, head["info"]
+
+
+def _stacks(head: dict[str, Any], arrays: dict[str, Any]) -> tuple[list[GruLayer], list[GruLayer]]:
+    """Encoders and decoders."""
+    names = [[layer_name(side, index) for index in range(len(head))] for side in ("encoder", "decoder")]
+    encoders, decoders = ([_gru(head[n], arrays, n) for n in side if n in head] for side in names)
+    return encoders, decoders
 
 
 def _gru(head: dict[str, Any], arrays: dict[str, Any], name: str) -> GruLayer:

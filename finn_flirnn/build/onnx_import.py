@@ -13,11 +13,12 @@ from finn_flirnn.build.toolchain import prepare_finn
 from finn_flirnn.common.errors import BuildError
 from finn_flirnn.numerics import Seq2SeqNetwork
 
-EXPECTED = ["GRU", "GRU", "DenseHead"]
+EXPECTED = (["GRU", "GRU", "DenseHead"], ["GRU", "DenseHead"])
+"""With and without decoder."""
 
 
 def network_of_onnx(path: Path) -> Seq2SeqNetwork:
-    """Encoder, decoder and head of a file.
+    """Encoder, decoder (if there is one) and head of a file.
 
     Raises BuildError if the file is no ONNX model or no Seq2Seq network, ConversionError (ValueError)
     naming the node and the reason if a layer cannot be converted exactly.
@@ -33,18 +34,20 @@ def network_of_onnx(path: Path) -> Seq2SeqNetwork:
         hardware = convert_to_hardware(ModelWrapper(model), _batch(model) or 1, keep_host=False)
         ops = [getCustomOp(node) for node in hardware.graph.node]
         found = [op.onnx_node.op_type for op in ops]
-        if found != EXPECTED:
+        if found not in EXPECTED:
             raise BuildError(
-                f"{path.name} must be encoder, decoder and head ({' -> '.join(EXPECTED)}), "
+                f"{path.name} must be encoder, decoder and head ({' -> '.join(EXPECTED[0])}), "
                 f"but has the layers {' -> '.join(found)}; export a Seq2SeqLite"
             )
-        encoder, decoder, head = ops
-        if encoder.steps != decoder.steps:
-            raise BuildError(
-                f"{path.name}: encoder and decoder must have the same number of steps, "
-                f"but have {encoder.steps} and {decoder.steps}"
-            )
-        return Seq2SeqNetwork(encoder.steps, encoder.layer, decoder.layer, head.layer)
+        encoder, *decoders, head = ops
+        for decoder in decoders:
+            if encoder.steps != decoder.steps:
+                raise BuildError(
+                    f"{path.name}: encoder and decoder must have the same number of steps, "
+                    f"but have {encoder.steps} and {decoder.steps}"
+                )
+        layers = [decoder.layer for decoder in decoders]
+        return Seq2SeqNetwork(encoder.steps, encoder.layer, layers, head.layer)
 
 
 def _load(path: Path) -> onnx.ModelProto:

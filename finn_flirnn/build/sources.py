@@ -184,13 +184,22 @@ def sizes_of(model: str) -> ModelSizes:
         if not Path(model).is_file():
             raise ValueError(f"there is no file {model}; give the path of a QONNX model")
         network = OnnxSource(Path(model)).network
-        return ModelSizes(network.encoder.hidden, network.encoder.inputs, network.head.outputs, network.steps)
+        return ModelSizes(
+            network.encoder.hidden,
+            network.inputs,
+            network.head.outputs,
+            network.steps,
+            bool(network.decoders),
+        )
     from finn_flirnn.models.checkpoints import load_manifest
 
     arguments = load_manifest(model)["model"]
+    if not isinstance(arguments.get("hidden", 32), int):
+        raise ValueError(f"{model} is a stack of layers; hardware is built for one layer a side")
     return ModelSizes(
         hidden=arguments.get("hidden", 32),
         inputs=arguments.get("inputs", 1),
         outputs=arguments.get("outputs", 3),
         steps=arguments.get("steps", 135),
+        decoder=arguments.get("decoder", True),
     )

@@ -75,7 +75,7 @@ def image_sample(file: str, build: Path, meta: AcceleratorMetadata, binning: int
     return ImageSample(
         name=f"{image.path.name}, {binning} x {binning} pixels joined",
         counts=counts,
-        expected=image.network.run(input_codes(meta, counts)),
+        expected=image.network.answers(input_codes(meta, counts)),
         mask=image.prepared.mask,
         photons=image.prepared.photons,
         fit_tau_m_ns=fit_of(image.prepared).tau_m_ns,

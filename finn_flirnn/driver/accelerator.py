@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +19,7 @@ from finn_flirnn.driver.errors import ClosedError, DeviceError, WrongBuildError
 from finn_flirnn.driver.metadata import AcceleratorMetadata
 from finn_flirnn.driver.registers import FIXED_WEIGHTS, HardwareStatus
 from finn_flirnn.numerics.fixed_point import Codes
-from finn_flirnn.physics.lifetimes import Lifetimes, lifetimes_from_sfd
+from finn_flirnn.physics.lifetimes import DIRECT_OUTPUTS, Lifetimes, MeanLifetimes, lifetimes_from_sfd
 from finn_flirnn.physics.preprocess import check_counts, normalise
 
 LIFETIME_OUTPUTS = ("full", "short", "long")
@@ -26,6 +27,20 @@ IMAGE_MAGIC, WORD_BYTES = b"FLRW", 4
 """Of a weight image (docs/weights.md)."""
 TRANSFER_BYTES = 1 << 22
 """A transfer holds as many groups as fit into this, and at least one."""
+
+
+def lifetimes_of(
+    meta: AcceleratorMetadata, outputs: npt.NDArray[np.floating[Any]]
+) -> Lifetimes | MeanLifetimes:
+    """Lifetimes of an accelerator's outputs (pixels, steps, outputs). Raises ValueError for other outputs."""
+    if meta.output_names == LIFETIME_OUTPUTS:
+        return lifetimes_from_sfd(outputs, meta.gate_step_ns)
+    if meta.output_names == DIRECT_OUTPUTS:
+        return MeanLifetimes.from_outputs(outputs[:, 0], meta.steps, meta.gate_step_ns)
+    raise ValueError(
+        f"lifetimes need the outputs {LIFETIME_OUTPUTS} or {DIRECT_OUTPUTS}, the model has "
+        f"{meta.output_names}; use infer()"
+    )
 
 
 class Accelerator:
@@ -114,7 +129,8 @@ class Accelerator:
 
         decays: (pixels, gates), any integer or floating type: raw counts, which are normalised as in
         training, or with ``normalised`` values that have been so already (0 to 1).
-        Returns (pixels, gates, outputs), in the order of ``metadata.output_names``.
+        Returns (pixels, gates, outputs), in the order of ``metadata.output_names``; (pixels, 1, outputs) of a
+        model that gives lifetimes.
         Raises ValueError for another shape, NaN or negative values; ClosedError, DeviceError.
         """
         values = self._network_input(np.asarray(decays), normalised)
@@ -142,21 +158,16 @@ class Accelerator:
             if running is not None:
                 yield dequantise(running.result()).astype(np.float32)
 
-    def lifetimes(self, decays: npt.ArrayLike, *, normalised: bool = False) -> Lifetimes:
+    def lifetimes(self, decays: npt.ArrayLike, *, normalised: bool = False) -> Lifetimes | MeanLifetimes:
         """Lifetimes in ns and fractions of decays, (pixels,) each; arguments and errors as ``infer``.
 
-        Raises ValueError for a model whose outputs are not full, short and long decay.
+        Read off full, short and long decay; or the mean lifetimes and fractions that the model gives itself.
+        Raises ValueError for a model with other outputs.
         """
-        meta = self._metadata
-        if meta.output_names != LIFETIME_OUTPUTS:
-            raise ValueError(
-                f"lifetimes need the outputs {LIFETIME_OUTPUTS}, the model has {meta.output_names}; "
-                "use infer()"
-            )
-        return lifetimes_from_sfd(self.infer(decays, normalised=normalised), meta.gate_step_ns)
+        return lifetimes_of(self._metadata, self.infer(decays, normalised=normalised))
 
     def infer_codes(self, codes: Codes) -> Codes:
-        """Output codes (pixels, T, outputs) of input codes (pixels, T, inputs).
+        """Output codes (pixels, *metadata.answer_shape) of input codes (pixels, T, inputs).
 
         Raises ValueError if shape or codes do not fit, ClosedError, DeviceError.
         """
@@ -172,7 +183,7 @@ class Accelerator:
             self._transfer(device, codes[start : start + at_once]) for start in range(0, len(codes), at_once)
         ]
         if not parts:
-            return np.zeros((0, meta.steps, meta.outputs), dtype=np.int64)
+            return np.zeros((0, *meta.answer_shape), dtype=np.int64)
         return np.concatenate(parts)
 
     def close(self) -> None:
@@ -198,11 +209,11 @@ class Accelerator:
         return self._device
 
     def _transfer(self, device: Device, codes: Codes) -> Codes:
-        """(pixels, T, inputs) -> (pixels, T, outputs)."""
+        """(pixels, T, inputs) -> (pixels, *answer_shape)."""
         meta, order = self._metadata, self._metadata.stream_order
-        size = meta.output_stream.bytes_of(order.travelling(len(codes)) * meta.steps * meta.outputs)
+        size = meta.output_stream.bytes_of(order.travelling(len(codes)) * math.prod(meta.answer_shape))
         data = device.transfer(meta.input_stream.pack(order.send(codes)), size)
-        return order.receive(meta.output_stream.unpack(data), len(codes), meta.steps, meta.outputs)
+        return order.receive(meta.output_stream.unpack(data), len(codes), *meta.answer_shape)
 
     def _network_input(self, decays: npt.NDArray[Any], normalised: bool) -> npt.NDArray[Any]:
         """Decays as the network takes them: (pixels, T) in 0 to 1."""

@@ -27,7 +27,7 @@ Array = npt.NDArray[Any]
 class Examples:
     """Simulated decays of a package.
 
-    counts: (pixels, T) raw. expected: (pixels, T, outputs), the integer oracle's codes. truth: what the
+    counts: (pixels, T) raw. expected: (pixels, steps, outputs), the integer oracle's codes. truth: what the
     decays were made from, None if the package does not say.
     """
 
@@ -40,7 +40,7 @@ class Examples:
         """Read those of a package. Raises DeploymentError if they do not fit the accelerator."""
         counts, expected = (_load(directory / name) for name in (EXAMPLE_INPUT, EXPECTED_OUTPUT))
         _check(EXAMPLE_INPUT, counts, (len(counts), meta.steps))
-        _check(EXPECTED_OUTPUT, expected, (len(counts), meta.steps, meta.outputs))
+        _check(EXPECTED_OUTPUT, expected, (len(counts), *meta.answer_shape))
         truth = None
         if (directory / EXAMPLE_TRUTH).is_file():
             columns = _load(directory / EXAMPLE_TRUTH)
@@ -68,7 +68,7 @@ class Examples:
 class ImageSample:
     """The bright pixels of a measured image, on the model's gates.
 
-    name: of its file. counts: (pixels, T). expected: (pixels, T, outputs), the integer oracle's codes.
+    name: of its file. counts: (pixels, T). expected: (pixels, steps, outputs), the integer oracle's codes.
     mask: (rows, columns), true where those pixels are, row after row. photons: (rows, columns).
     fit_tau_m_ns: (pixels,) mean lifetimes by the maximum-likelihood fit of the instrument's own bins.
     """
@@ -98,7 +98,7 @@ class ImageSample:
             ) from error
         pixels = int(np.count_nonzero(found["mask"]))
         _check(f"{path.name}: counts", found["counts"], (pixels, meta.steps))
-        _check(f"{path.name}: expected", found["expected"], (pixels, meta.steps, meta.outputs))
+        _check(f"{path.name}: expected", found["expected"], (pixels, *meta.answer_shape))
         _check(f"{path.name}: photons", found["photons"], found["mask"].shape)
         _check(f"{path.name}: fit_tau_m_ns", found["fit_tau_m_ns"], (pixels,))
         return cls(**{**found, "name": str(found["name"]), "expected": found["expected"].astype(np.int64)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -38,7 +39,8 @@ class AcceleratorMetadata:
     build_id: 16 hexadecimal digits that name the hardware, function included.
     model_sha256: the QONNX model that it was built from.
     board, clock_mhz: what it was built for. pixels_per_s: predicted at that clock.
-    steps: T, both of the input and of the output sequence. lanes: C pixels of a group.
+    steps: T of the input sequence, and of the output's unless output_steps says otherwise.
+    lanes: C pixels of a group.
     inputs, outputs: features of a step; output_names: one for each output.
     input_stream, output_stream: how codes travel, and the formats that give them their scale.
     gate_step_ns: time from gate to gate. dark_gates: the preprocessing subtracts their mean.
@@ -48,6 +50,7 @@ class AcceleratorMetadata:
     files: SHA-256 of the other files of the package, by their relative names.
     order: in which pixels travel (driver/order.py); output_lanes: pixels of a group that comes back, 0 for
     as many as are sent. partial_groups: a transfer may end within a group; the device marks its end.
+    output_steps: of the output sequence, where they are not T: 1 for a model that gives lifetimes; 0: T.
     latency_s: predicted for one group alone, from its first byte in to its last byte out; 0: not known.
     runtime_weights: the hardware can be given other weights; the package then holds those it starts with.
     """
@@ -78,6 +81,7 @@ class AcceleratorMetadata:
     link: SerialLink | None = None
     latency_s: float = 0.0
     runtime_weights: bool = False
+    output_steps: int = 0
 
     def __post_init__(self) -> None:
         problems = [
@@ -105,6 +109,11 @@ class AcceleratorMetadata:
         return StreamOrder(self.order, self.lanes, self.output_lanes or self.lanes, self.partial_groups)
 
     @property
+    def answer_shape(self) -> tuple[int, int]:
+        """Shape of a pixel's answer: (steps, outputs)."""
+        return self.output_steps or self.steps, self.outputs
+
+    @property
     def group_input_bytes(self) -> int:
         """Bytes sent for a group of ``lanes`` pixels."""
         return self.input_stream.bytes_of(self.steps * self.lanes * self.inputs)
@@ -112,7 +121,7 @@ class AcceleratorMetadata:
     @property
     def group_output_bytes(self) -> int:
         """Bytes received for a group of ``lanes`` pixels."""
-        return self.output_stream.bytes_of(self.steps * self.lanes * self.outputs)
+        return self.output_stream.bytes_of(self.lanes * math.prod(self.answer_shape))
 
     def to_json(self) -> str:
         """The text of accelerator.json, the same for equal metadata."""
@@ -173,6 +182,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("schema", "steps", "lanes", "inputs", "outputs", "dark_gates"), (int,)),
     **dict.fromkeys(("name", "project_version", "build_id", "model_sha256", "board", "order"), (str,)),
     "output_lanes": (int,),
+    "output_steps": (int,),
     "partial_groups": (bool,),
     **dict.fromkeys(("clock_mhz", "pixels_per_s", "gate_step_ns", "latency_s"), (int, float)),
     "bitfile": (str, type(None)),

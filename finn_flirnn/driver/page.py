@@ -73,7 +73,8 @@ def _cards(report: Report) -> str:
     ]
     if report["accuracy"]:
         errors = report["accuracy"]
-        cards.append((f"{errors['rmse']['full']:.4f}", "RMSE of the full decay", ""))
+        if errors["rmse"]:
+            cards.append((f"{errors['rmse']['full']:.4f}", "RMSE of the full decay", ""))
         cards.append((f"{errors['mean_absolute_error']['tau_m_ns']:.3f} ns", "mean error of tau_m", ""))
     items = (f'<div class="card"><b class="{tone}">{v}</b><span>{t}</span></div>' for v, t, tone in cards)
     return f'<div class="cards">{"".join(items)}</div>\n'
@@ -146,12 +147,16 @@ def _accuracy(report: Report, figures: dict[str, str]) -> str:
         "photon_fraction": "photon fraction",
     }
     rmse_rows = [(name, f"{value:.5f}") for name, value in errors["rmse"].items()]
-    mae_rows = [(t, "–" if values[key] is None else f"{values[key]:.4f}") for key, t in names.items()]
+    mae_rows = [
+        (title, "–" if values[key] is None else f"{values[key]:.4f}")
+        for key, title in names.items()
+        if key in values
+    ]
     return (
         "<h2>Against the truth</h2>\n<p>Simulated decays, whose lifetimes are known. tau1 and tau2 are "
         "judged where the component holds at least a tenth of the amplitude.</p>\n"
         + '<div class="beside"><div>'
-        + _table(("sample decay", "RMSE"), rmse_rows)
+        + (_table(("sample decay", "RMSE"), rmse_rows) if rmse_rows else "")
         + _table(("lifetime or fraction", "mean absolute error"), mae_rows)
         + f"</div>{figures.get('lifetimes', '')}</div>{shown}"
     )

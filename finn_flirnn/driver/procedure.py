@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from finn_flirnn.driver.accelerator import LIFETIME_OUTPUTS, Accelerator
+from finn_flirnn.driver.accelerator import LIFETIME_OUTPUTS, Accelerator, lifetimes_of
 from finn_flirnn.driver.device import DEFAULT_TIMEOUT_S, Device
 from finn_flirnn.driver.errors import AcceleratorError
 from finn_flirnn.driver.examples import Examples, ImageSample, gate_times_ns
@@ -29,7 +29,7 @@ from finn_flirnn.driver.validation import (
     run_pixels,
 )
 from finn_flirnn.numerics.fixed_point import Codes
-from finn_flirnn.physics.lifetimes import lifetimes_from_sfd
+from finn_flirnn.physics.lifetimes import DIRECT_OUTPUTS
 from finn_flirnn.physics.preprocess import normalise
 
 EQUAL, DIFFERENT, FAILED = 0, 1, 2
@@ -148,29 +148,25 @@ def _report(
 
 
 def _example_figures(meta: AcceleratorMetadata, examples: Examples, got: Codes) -> dict[str, str]:
+    truth, values = examples.truth, meta.output_stream.format.dequantise(got)
+    figures = {}
+    if truth is not None and meta.output_names in (LIFETIME_OUTPUTS, DIRECT_OUTPUTS):
+        figures["lifetimes"] = scatter_figure(truth.tau_m_ns, lifetimes_of(meta, values).tau_m_ns)
     if meta.output_names != LIFETIME_OUTPUTS:
-        return {}
+        return figures
     peaks = examples.counts.max(axis=1)
     chosen = [int(np.abs(peaks - peak).argmin()) for peak in SHOWN_PEAKS]
-    sfd = meta.output_stream.format.dequantise(got)
-    truth = examples.truth
-    figures = {
-        "decays": decay_figure(
-            gate_times_ns(meta),
-            [f"pixel {pixel}, peak {peaks[pixel]:.0f} counts" for pixel in chosen],
-            normalise(examples.counts[chosen], meta.dark_gates),
-            sfd[chosen],
-            None if truth is None else examples.true_decays(meta)[chosen],
-        )
-    }
-    if truth is not None:
-        figures["lifetimes"] = scatter_figure(
-            truth.tau_m_ns, lifetimes_from_sfd(sfd, meta.gate_step_ns).tau_m_ns
-        )
-    return figures
+    decays = decay_figure(
+        gate_times_ns(meta),
+        [f"pixel {pixel}, peak {peaks[pixel]:.0f} counts" for pixel in chosen],
+        normalise(examples.counts[chosen], meta.dark_gates),
+        values[chosen],
+        None if truth is None else examples.true_decays(meta)[chosen],
+    )
+    return {"decays": decays, **figures}
 
 
 def _map(meta: AcceleratorMetadata, image: ImageSample, got: Codes) -> str:
-    found = lifetimes_from_sfd(meta.output_stream.format.dequantise(got), meta.gate_step_ns).tau_m_ns
+    found = lifetimes_of(meta, meta.output_stream.format.dequantise(got)).tau_m_ns
     maps = {"device": image.map_of(found), "maximum-likelihood fit": image.map_of(image.fit_tau_m_ns)}
     return map_figure(maps, image.photons)

@@ -73,9 +73,10 @@ def summary(report: dict[str, Any]) -> str:
     if report["accuracy"] is not None:
         errors = report["accuracy"]
         rmse = ", ".join(f"{name} {value:.4f}" for name, value in errors["rmse"].items())
+        rmse = f"RMSE {rmse}; " if rmse else ""
         mae = errors["mean_absolute_error"]
         lines.append(
-            f"against the truth: RMSE {rmse}; mean absolute error of tau_m {mae['tau_m_ns']:.4f} ns, "
+            f"against the truth: {rmse}mean absolute error of tau_m {mae['tau_m_ns']:.4f} ns, "
             f"of the amplitude fraction {mae['amplitude_fraction']:.4f}"
         )
     for name, run in runs.items():

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from finn_flirnn.driver.accelerator import LIFETIME_OUTPUTS, Accelerator
+from finn_flirnn.driver.accelerator import LIFETIME_OUTPUTS, Accelerator, lifetimes_of
 from finn_flirnn.driver.examples import Array, Examples, ImageSample
 from finn_flirnn.driver.metadata import AcceleratorMetadata
 from finn_flirnn.numerics.fixed_point import Codes
-from finn_flirnn.physics.lifetimes import lifetimes_from_sfd
+from finn_flirnn.physics.lifetimes import DIRECT_OUTPUTS, lifetimes_from_sfd
 from finn_flirnn.physics.metrics import lifetime_errors, rmse
 from finn_flirnn.physics.preprocess import normalise
 
@@ -74,6 +74,8 @@ class Latency:
 @dataclass(frozen=True)
 class Accuracy:
     """Errors of the device's values against the truth: RMSE by channel, mean absolute errors of lifetimes.
+
+    A model that gives lifetimes has no channels.
 
     An error is None where there is no pixel to take it over.
     """
@@ -161,11 +163,15 @@ def input_codes(meta: AcceleratorMetadata, counts: Array) -> Codes:
 
 
 def accuracy_of(meta: AcceleratorMetadata, examples: Examples, got: Codes) -> Accuracy | None:
-    """Errors of codes that came, None where there is no truth or the outputs are other than decays."""
+    """Errors of codes that came, None where there is no truth or the outputs say nothing of lifetimes."""
     truth = examples.truth
-    if truth is None or meta.output_names != LIFETIME_OUTPUTS:
+    if truth is None or meta.output_names not in (LIFETIME_OUTPUTS, DIRECT_OUTPUTS):
         return None
     sfd = meta.output_stream.format.dequantise(got)
+    if meta.output_names == DIRECT_OUTPUTS:
+        direct = vars(lifetimes_of(meta, sfd))
+        mae = {name: float(np.abs(found - getattr(truth, name)).mean()) for name, found in direct.items()}
+        return Accuracy({}, dict(mae))
     wanted = examples.true_decays(meta)
     errors = asdict(lifetime_errors(lifetimes_from_sfd(sfd, meta.gate_step_ns), truth))
     return Accuracy(
@@ -175,11 +181,10 @@ def accuracy_of(meta: AcceleratorMetadata, examples: Examples, got: Codes) -> Ac
 
 
 def agreement_of(meta: AcceleratorMetadata, image: ImageSample, got: Codes) -> Agreement | None:
-    """Lifetimes of an image against its fit, None where the outputs are other than decays."""
-    if meta.output_names != LIFETIME_OUTPUTS:
+    """Lifetimes of an image against its fit, None where the outputs say nothing of lifetimes."""
+    if meta.output_names not in (LIFETIME_OUTPUTS, DIRECT_OUTPUTS):
         return None
-    sfd = meta.output_stream.format.dequantise(got)
-    found = lifetimes_from_sfd(sfd, meta.gate_step_ns).tau_m_ns
+    found = lifetimes_of(meta, meta.output_stream.format.dequantise(got)).tau_m_ns
     difference = np.abs(found - image.fit_tau_m_ns)
     return Agreement(
         median_ns=float(np.median(found)),

@@ -2,6 +2,7 @@
 """The abstract FINN op DenseHead: a dense layer at every position of a group of C pixels (lanes).
 
 Input (groups, T, C, N), output (groups, T, C, O), integer codes; one group unless said otherwise.
+With steps 0 there is no time: (groups, C, N) and (groups, C, O).
 """
 
 from __future__ import annotations
@@ -46,9 +47,10 @@ class DenseHead(StreamOp):
         return folding
 
     @property
-    def positions(self) -> tuple[int, int, int]:
-        """Outer shape of the tensors: (groups, T, C)."""
-        return self.int_attribute("groups"), self.int_attribute("steps"), self.int_attribute("lanes")
+    def positions(self) -> tuple[int, ...]:
+        """Outer shape of the tensors: (groups, T, C), or (groups, C)."""
+        names = ("groups", "steps", "lanes") if self.int_attribute("steps") else ("groups", "lanes")
+        return tuple(self.int_attribute(name) for name in names)
 
     def input_streams(self) -> list[Stream]:
         """The input."""

@@ -138,6 +138,10 @@ class Seq2SeqNetwork:
         with ThreadPoolExecutor(max_workers=threads) as pool:  # numpy works outside of Python's lock
             return np.concatenate(list(pool.map(self._run, chunks)))
 
+    def answers(self, x: Codes) -> Codes:
+        """What ``run`` gives, with an axis of steps in any case: (pixels, output_steps, O)."""
+        return self.run(x).reshape(len(x), self.output_steps, self.head.outputs)
+
     def _run(self, x: Codes) -> Codes:
         last = []
         for encoder in self.encoders:

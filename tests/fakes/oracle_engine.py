@@ -74,7 +74,7 @@ def metadata_of(network: Seq2SeqNetwork, lanes: int, **changes: object) -> Accel
         "pixels_per_s": 1000.0,
         "steps": network.steps,
         "lanes": lanes,
-        "inputs": network.encoder.inputs,
+        "inputs": network.inputs,
         "outputs": network.head.outputs,
         "output_names": ("full", "short", "long")[: network.head.outputs],
         "input_stream": Stream(1, network.input_format),
@@ -104,5 +104,5 @@ class OracleEngine:
         self.groups.append(groups)
         codes = meta.input_stream.unpack(data).reshape(groups, meta.steps, meta.lanes, meta.inputs)
         pixels = codes.swapaxes(1, 2).reshape(-1, meta.steps, meta.inputs)
-        result = self._network.run(pixels).reshape(groups, meta.lanes, meta.steps, meta.outputs)
+        result = self._network.run(pixels).reshape(groups, meta.lanes, *meta.answer_shape)
         return meta.output_stream.pack(result.swapaxes(1, 2))

@@ -234,6 +234,28 @@ def test_a_configuration_that_is_not_there_is_refused_with_the_names_that_are() 
         find_config("zcu104_9bit")
 
 
+def lifetime_sizes(model: str) -> ModelSizes:
+    return ModelSizes(hidden=32, inputs=1, outputs=2, steps=135, decoder=False)
+
+
+def test_a_model_without_decoder_has_no_folding_of_one(tmp_path: Path) -> None:
+    tree = changed("folding.head", {"pe": 2, "simd": 2})
+    path = tmp_path / "config.json"
+    for broken, problem in (
+        (tree, "folding.decoder"),
+        ({**tree, "order": "pixels"}, "order"),
+    ):
+        path.write_text(json.dumps(broken))
+        with pytest.raises(ConfigError) as refused:
+            load_config(path, lifetime_sizes)
+        assert problem in {p.path for p in refused.value.problems}
+    del tree["folding"]["decoder"]
+    path.write_text(json.dumps(tree))
+    assert load_config(path, lifetime_sizes).folding.decoder is None
+    with pytest.raises(ConfigError, match="folding.decoder: missing"):
+        load_config(path, sizes)
+
+
 def test_boards_carry_finns_part_numbers() -> None:
     from finn.util.basic import alveo_part_map, pynq_part_map
 

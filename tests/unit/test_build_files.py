@@ -14,6 +14,7 @@ from finn_flirnn.build.network_file import load_network, save_network
 from finn_flirnn.build.rtl_files import FILE_LIST, collect_sources, load_module
 from finn_flirnn.codegen import RtlModule, StreamPort
 from finn_flirnn.common.errors import BuildError
+from finn_flirnn.models import Seq2SeqLite
 from finn_flirnn.numerics import Format, Reset
 
 
@@ -33,6 +34,18 @@ def test_a_network_read_back_computes_the_same(tmp_path: Path, networks: ModuleT
     assert np.array_equal(again.run(x), network.run(x))
     assert again.encoder.formats == network.encoder.formats
     assert info == {"preset": "paper135"}
+
+
+@pytest.mark.parametrize(("hidden", "decoder"), [((4, 3, 2), True), ((4,), False)])
+def test_stacks_and_networks_without_decoder_are_read_back(
+    tmp_path: Path, hidden: tuple[int, ...], decoder: bool
+) -> None:
+    network = Seq2SeqLite(hidden, 2, steps=5, decoder=decoder).to_network()
+    save_network(tmp_path / "network.npz", network)
+    again, _ = load_network(tmp_path / "network.npz")
+    x = np.random.default_rng(1).integers(0, 256, (20, 5, 1))
+    assert list(again.recurrent) == list(network.recurrent)
+    assert np.array_equal(again.run(x), network.run(x))
 
 
 def test_equal_networks_give_equal_files(tmp_path: Path, networks: ModuleType) -> None:

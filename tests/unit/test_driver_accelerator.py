@@ -22,7 +22,7 @@ from finn_flirnn.driver import (
 )
 from finn_flirnn.driver import accelerator as accelerator_module
 from finn_flirnn.driver.metadata import FILE_NAME
-from finn_flirnn.physics.lifetimes import lifetimes_from_sfd
+from finn_flirnn.physics.lifetimes import DIRECT_OUTPUTS, lifetimes_from_sfd
 from finn_flirnn.physics.preprocess import normalise
 
 STEPS, DARK_GATES = 12, 4
@@ -153,6 +153,24 @@ def test_lifetimes_are_read_off_the_components(accelerator: Accelerator) -> None
     assert found.tau_m_ns.shape == (5,)
     assert np.array_equal(found.tau_m_ns, expected.tau_m_ns)
     assert np.array_equal(found.amplitude_fraction, expected.amplitude_fraction)
+
+
+def test_lifetimes_of_a_model_that_gives_them_need_no_decays(fakes: ModuleType, network: Any) -> None:
+    direct = replace(network, decoders=(), head=fakes.small_network(STEPS, outputs=2).head)
+    meta = fakes.metadata_of(direct, 3, output_names=DIRECT_OUTPUTS, output_steps=1)
+    engine = fakes.OracleEngine(direct, meta)
+    counts = counts_of(7)
+    with Accelerator(meta, SimulatedDevice(engine)) as accelerator:
+        found, values = accelerator.lifetimes(counts), accelerator.infer(counts)
+    assert values.shape == (7, 1, 2)
+    expected = direct.output_format.dequantise(
+        direct.run(direct.input_format.quantise(normalise(counts, DARK_GATES))[:, :, None])
+    )
+    assert np.array_equal(values[:, 0], expected)
+    assert vars(found).keys() == {"tau_m_ns", "amplitude_fraction"}
+    assert np.array_equal(found.amplitude_fraction, np.clip(expected[:, 1], 0, 1))
+    # an answer is two codes a pixel, not two a gate
+    assert meta.group_output_bytes == meta.output_stream.bytes_of(3 * 2)
 
 
 def test_lifetimes_of_other_outputs_are_refused(fakes: ModuleType) -> None:

@@ -15,7 +15,7 @@ from finn_flirnn.numerics import Reals
 from finn_flirnn.physics.decays import sample_decays
 from finn_flirnn.physics.fit import fit_decays
 from finn_flirnn.physics.irf import EmgIrf
-from finn_flirnn.physics.lifetimes import Lifetimes, lifetimes_from_sfd
+from finn_flirnn.physics.lifetimes import Lifetimes, MeanLifetimes, lifetimes_from_sfd
 from finn_flirnn.physics.metrics import mean_r2, rmse
 from finn_flirnn.physics.prior import prior_mean_sfd, prior_median
 
@@ -28,38 +28,63 @@ def run(context: BuildContext) -> None:
     """Write report/accuracy.json, and what the report's figures show to a part."""
     config, network = context.config, context.network
     judged = judged_decays(config, network.input_format)
-    pixels = config.accuracy.pixels
+    pixels, preset = config.accuracy.pixels, judged.decays.preset
     integer = network.output_format.dequantise(network.run(judged.codes[:pixels]))
     with np.load(context.output / PARTS / "rtl_codes.npz") as archive:
-        hardware = network.output_format.dequantise(archive["codes"])
+        codes = archive["codes"]
     rows = []
     for name, predict in context.source.predictors().items():
         context.tell(f"{name} model")
         rows.append(_row(name, predict(judged.signal[:pixels]), judged))
     rows.append(_row("integer", integer, judged))
+    hardware = network.output_format.dequantise(codes.reshape(len(codes), *network.output_shape))
     rows.append(_row("rtl", hardware, judged))
     context.tell("maximum-likelihood fit")
     fitted = _fit(judged, pixels)
-    grid = judged.decays.preset.grid
-    sfd = sample_decays(grid.starts_ns, fitted.tau1_ns, fitted.tau2_ns, fitted.amplitude_fraction)
-    rows.append(_row("fit", sfd, judged, fitted))
-    prior = np.broadcast_to(prior_mean_sfd(judged.decays.preset), integer.shape)
-    rows.append(_row("prior", prior, judged, prior_median(judged.decays.preset, pixels)))
+    median = prior_median(preset, pixels)
+    if network.decoders:
+        taus = fitted.tau1_ns, fitted.tau2_ns, fitted.amplitude_fraction
+        rows.append(_row("fit", sample_decays(preset.grid.starts_ns, *taus), judged, fitted))
+        prior = np.broadcast_to(prior_mean_sfd(preset), integer.shape)
+        rows.append(_row("prior", prior, judged, median))
+    else:
+        rows += [_row("fit", None, judged, fitted), _row("prior", None, judged, median)]
     data = {"preset": config.accuracy.preset, "seed": config.accuracy.seed, "pixels": pixels}
     context.report("accuracy", {"data": data, "rows": rows})
     _save_examples(context, judged, integer, fitted)
 
 
-def _row(model: str, sfd: npt.NDArray[Any], judged: Stimulus, lifetimes: Lifetimes | None = None) -> Row:
-    """Errors of predicted sample decays (pixels, gates, 3) against the first so many judged decays."""
-    pixels, truth = len(sfd), judged.decays
-    found = lifetimes or lifetimes_from_sfd(sfd, truth.preset.gate_step_ns)
-    errors, r2 = rmse(sfd, truth.sfd[:pixels]), mean_r2(sfd, truth.sfd[:pixels])
+def _row(
+    model: str,
+    predicted: npt.NDArray[Any] | None,
+    judged: Stimulus,
+    lifetimes: Lifetimes | None = None,
+) -> Row:
+    """Errors against the first so many judged decays.
+
+    predicted: sample decays (pixels, gates, 3), a model's lifetimes (pixels, 2), or None for a method that
+    gives nothing but ``lifetimes``.
+    """
+    truth = judged.decays
+    found = lifetimes or _read(predicted, judged)
+    pixels = len(found.tau_m_ns)
     row: Row = {"model": model, "pixels": pixels}
-    row |= {f"rmse_{name}": float(value) for name, value in zip(CHANNELS, errors, strict=True)}
-    row |= {f"r2_{name}": _number(value) for name, value in zip(CHANNELS, r2, strict=True)}
+    if predicted is not None and predicted.ndim == 3:
+        errors, r2 = rmse(predicted, truth.sfd[:pixels]), mean_r2(predicted, truth.sfd[:pixels])
+        row |= {f"rmse_{name}": float(value) for name, value in zip(CHANNELS, errors, strict=True)}
+        row |= {f"r2_{name}": _number(value) for name, value in zip(CHANNELS, r2, strict=True)}
     row["tau_m_mae_ns"] = float(np.abs(found.tau_m_ns - truth.tau_m_ns[:pixels]).mean())
+    row["fraction_mae"] = float(np.abs(found.amplitude_fraction - truth.amplitude_fraction[:pixels]).mean())
     return row
+
+
+def _read(predicted: npt.NDArray[Any] | None, judged: Stimulus) -> Lifetimes | MeanLifetimes:
+    """Lifetimes that a model gives, or that its decays hold."""
+    assert predicted is not None
+    preset = judged.decays.preset
+    if predicted.ndim == 2:
+        return MeanLifetimes.from_outputs(predicted, preset.gates, preset.gate_step_ns)
+    return lifetimes_from_sfd(predicted, preset.gate_step_ns)
 
 
 def _number(value: float) -> float | None:
@@ -82,14 +107,15 @@ def _save_examples(context: BuildContext, judged: Stimulus, integer: Reals, fitt
     truth = judged.decays
     pixels = len(integer)
     chosen = [int(np.abs(truth.peak_counts[:pixels] - peak).argmin()) for peak in EXAMPLE_PEAKS]
+    decays: Row = {"predicted": integer[chosen].astype(np.float32)} if integer.ndim == 3 else {}
     np.savez_compressed(
         context.make(f"{PARTS}/accuracy_examples.npz"),
         gate_step_ns=truth.preset.gate_step_ns,
         peaks=truth.peak_counts[chosen],
         signal=judged.signal[chosen],
         truth=truth.sfd[chosen],
-        predicted=integer[chosen].astype(np.float32),
         tau_m_ns=truth.tau_m_ns[:pixels].astype(np.float32),
-        tau_m_integer_ns=lifetimes_from_sfd(integer, truth.preset.gate_step_ns).tau_m_ns.astype(np.float32),
+        tau_m_integer_ns=_read(integer, judged).tau_m_ns.astype(np.float32),
         tau_m_fit_ns=fitted.tau_m_ns.astype(np.float32),
+        **decays,
     )

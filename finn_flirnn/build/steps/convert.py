@@ -43,24 +43,30 @@ def run(context: BuildContext) -> None:
 def run_flow(context: BuildContext, folder: Path, vivado: bool) -> FinnFlowResult:
     """FINN's flow for this build's model and configuration."""
     config = context.config
-    encoder, decoder, head = config.gru_folding("encoder"), config.gru_folding("decoder"), config.head_folding
+    encoder, head = config.gru_folding("encoder"), config.head_folding
+    folding = {
+        "encoder": {
+            "PE": encoder.pe,
+            "SIMD": encoder.simd,
+            "InputSIMD": encoder.input_simd,
+            "CellDSP": int(encoder.cell_dsp),
+        },
+        "head": {"PE": head.pe, "SIMD": head.simd},
+    }
+    unroll = asdict(config.unroll)
+    if config.folding.decoder is None:
+        del unroll["decoder"]
+    else:
+        decoder = config.gru_folding("decoder")
+        folding["decoder"] = {"PE": decoder.pe, "SIMD": decoder.simd, "CellDSP": int(decoder.cell_dsp)}
     return run_finn_flow(
         context.qonnx,
         folder,
         board=config.target.finn_name,
         clock_ns=config.clock_ns,
-        folding={
-            "encoder": {
-                "PE": encoder.pe,
-                "SIMD": encoder.simd,
-                "InputSIMD": encoder.input_simd,
-                "CellDSP": int(encoder.cell_dsp),
-            },
-            "decoder": {"PE": decoder.pe, "SIMD": decoder.simd, "CellDSP": int(decoder.cell_dsp)},
-            "head": {"PE": head.pe, "SIMD": head.simd},
-        },
+        folding=folding,
         lanes=config.lanes,
-        unroll=asdict(config.unroll),
+        unroll=unroll,
         copies=config.copies,
         vivado=vivado,
         decoder_lanes=config.decoder_lanes,

@@ -18,14 +18,14 @@ from finn_flirnn.build.pipeline import STAGING
 from finn_flirnn.build.rtl_files import load_module
 from finn_flirnn.build.simulated_board import simulated_board
 from finn_flirnn.common.files import write_json
-from finn_flirnn.driver.accelerator import Accelerator
+from finn_flirnn.driver.accelerator import LIFETIME_OUTPUTS, Accelerator
 from finn_flirnn.driver.frames import OVERHEAD
 from finn_flirnn.driver.metadata import AcceleratorMetadata, SerialLink
 from finn_flirnn.driver.packing import Stream
 from finn_flirnn.driver.simulated_device import SimulatedDevice
 from finn_flirnn.driver.uart_device import open_simulated_uart
 from finn_flirnn.driver.validation import validate
-from finn_flirnn.physics.lifetimes import Lifetimes
+from finn_flirnn.physics.lifetimes import DIRECT_OUTPUTS, Lifetimes
 
 EXAMPLES = 1000
 """Pixels of the package's test set."""
@@ -34,7 +34,6 @@ SIMULATED_PIXELS = 64
 BOARD_PIXELS = 16
 BITS_A_BYTE = 10
 TIMEOUT_S = 60.0
-OUTPUT_NAMES = ("full", "short", "long")
 
 
 def run(context: BuildContext) -> None:
@@ -55,7 +54,7 @@ def run(context: BuildContext) -> None:
         lanes=config.group_pixels,
         model_sha256=str(context.manifest.model_sha256),
         pixels_per_s=min(rtlsim["pixels_per_s"], config.lanes / answer if answer else inf),
-        output_names=OUTPUT_NAMES,
+        output_names=LIFETIME_OUTPUTS if network.decoders else DIRECT_OUTPUTS,
         gate_step_ns=preset.gate_step_ns,
         conditions=context.source.conditions(preset),
         order=config.order,
@@ -108,12 +107,12 @@ def _link_seconds(context: BuildContext) -> tuple[float, float]:
     config, network = context.config, context.network
     if not config.target.is_open:
         return 0.0, 0.0
-    top, codes = load_module(context.output / "rtl"), network.steps * config.lanes
+    top = load_module(context.output / "rtl")
     sizes = (
-        Stream(port.elements, port.format).bytes_of(codes * features)
-        for port, features in (
-            (top.inputs[0], network.encoder.inputs),
-            (top.outputs[0], network.head.outputs),
+        Stream(port.elements, port.format).bytes_of(config.lanes * codes)
+        for port, codes in (
+            (top.inputs[0], network.steps * network.inputs),
+            (top.outputs[0], network.output_steps * network.head.outputs),
         )
     )
     request, answer = ((size + OVERHEAD) * BITS_A_BYTE / config.link.baud for size in sizes)

@@ -47,7 +47,8 @@ def _describe(context: BuildContext) -> str:
     network = context.network
     f = network.encoder.formats
     return (
-        f"Seq2SeqLite with {network.encoder.hidden} units, {network.steps} gates, "
+        f"{'Seq2SeqLite' if network.decoders else 'Lifetimes by an encoder'} with "
+        f"{network.encoder.hidden} units, {network.steps} gates, "
         f"{f.weight_hh.bits}-bit weights, {f.state.bits}-bit state"
     )
 
@@ -61,7 +62,11 @@ def _cards(given: Report) -> list[dict[str, str]]:
         (f"{sim['cycles_per_pixel']:,.0f}", "cycles a pixel, simulated", ""),
         (f"{100 * sim['mac_efficiency']:.1f} %", "MAC efficiency of the recurrent layers", ""),
         (f"{mismatches:,}", "mismatching codes", "bad" if mismatches else "good"),
-        (f"{integer['rmse_full']:.4f}", "RMSE of the full decay, integer model", ""),
+        (
+            (f"{integer['rmse_full']:.4f}", "RMSE of the full decay, integer model", "")
+            if "rmse_full" in integer
+            else (f"{integer['tau_m_mae_ns']:.4f} ns", "mean error of the mean lifetime, integer model", "")
+        ),
         (f"{given['synthesis']['dsp']:,}", f"DSP by {given['synthesis']['tool'].capitalize()}", ""),
     )
     return [{"value": value, "label": label, "tone": tone} for value, label, tone in values]
@@ -108,10 +113,9 @@ def _figures(context: BuildContext, given: Report) -> dict[str, str]:
         "integer model": shown["tau_m_integer_ns"],
         "maximum-likelihood fit": shown["tau_m_fit_ns"],
     }
-    return {
-        "decays": decay_figure(
-            float(shown["gate_step_ns"]), shown["peaks"], shown["signal"], shown["truth"], shown["predicted"]
-        ),
+    examples = [shown[name] for name in ("peaks", "signal", "truth", "predicted") if name in shown]
+    decays = {"decays": decay_figure(float(shown["gate_step_ns"]), *examples)} if "predicted" in shown else {}
+    return decays | {
         "lifetimes": lifetime_figure(shown["tau_m_ns"], predictions, float(shown["tau_m_ns"].max())),
         "share": share_figure(shares),
     }

@@ -48,7 +48,7 @@ def run(context: BuildContext) -> None:
             outputs = {name: pool.submit(model, codes) for name, model in models.items()}
             for name, output in outputs.items():
                 mismatches[name] += int(np.count_nonzero(output.result() != expected.result()))
-    codes_compared = sequences * network.steps * network.head.outputs
+    codes_compared = sequences * network.output_steps * network.head.outputs
     stages = [stage(n, sequences, codes_compared, wrong, what=WHAT[n]) for n, wrong in mismatches.items()]
     write_json(context.make(f"{PARTS}/verified_software.json"), {"stages": stages})
     if any(mismatches.values()):

@@ -90,7 +90,7 @@ def run(context: BuildContext) -> None:
         ),
     ]
     write_json(context.make(f"{PARTS}/verified_rtl.json"), {"stages": stages})
-    found = order.receive(whole.outputs[0], pixels, network.steps, network.head.outputs)
+    found = order.receive(whole.outputs[0], pixels, network.output_steps, network.head.outputs)
     np.savez_compressed(context.make(f"{PARTS}/rtl_codes.npz"), codes=found)
     cycles = whole.group_cycles / lanes
     rtlsim = {
@@ -127,7 +127,7 @@ def _check(
     model = build_model(module)
     context.tell(f"{name}: {len(judged)} pixels")
     corners = corner_codes(fmt, judged.shape[1], judged.shape[2], seed)
-    paused = np.concatenate([corners, judged[: PAUSED_GROUPS * config.gru_folding("decoder").lanes + 1]])
+    paused = np.concatenate([corners, judged[: PAUSED_GROUPS * (config.decoder_lanes or config.lanes) + 1]])
     trials = trial_of(judged), (paused_trial_of or trial_of)(paused)
     outcomes = [run_trial(model, t, pauses, seed) for t, pauses in zip(trials, (False, True), strict=True)]
     differing = [(o, t) for o, t in zip(outcomes, trials, strict=True) if o.mismatches]
