@@ -14,9 +14,10 @@ from mashumaro.mixins.dict import DataClassDictMixin
 
 from finn_flirnn.build.boards import BOARDS, Board
 from finn_flirnn.build.folding_request import FoldingChooser, FoldingRequest, request_problems, take_request
+from finn_flirnn.build.model_sizes import ModelSizes, decoder_problems, folding_problems, unroll_problems
 from finn_flirnn.build.stream_lanes import lanes_problems, take_lanes
 from finn_flirnn.codegen.link import LinkSettings
-from finn_flirnn.codegen.types import DenseFolding, GruFolding, RamStyle, divisors
+from finn_flirnn.codegen.types import DenseFolding, GruFolding, RamStyle
 from finn_flirnn.codegen.ulx3s import pll_for
 from finn_flirnn.common.errors import BuildError, ConfigError, Problem, UsageError
 from finn_flirnn.common.files import sha256_of_value
@@ -130,17 +131,6 @@ class HostLink(DataClassDictMixin):
     """The serial port of an open board; other boards have none."""
 
     baud: int = whole(9_600, 12_000_000, 3_000_000)
-
-
-@dataclass(frozen=True)
-class ModelSizes:
-    """What the folding must fit: units, input features and outputs of the model, gates in time, a decoder."""
-
-    hidden: int
-    inputs: int
-    outputs: int
-    steps: int
-    decoder: bool = True
 
 
 SizesOf = Callable[[str], ModelSizes]
@@ -329,28 +319,6 @@ def _fill_in_folding(
     return []
 
 
-def folding_problems(folding: dict[str, Any], sizes: ModelSizes) -> list[Problem]:
-    """Each folding value that does not divide what it folds; values that are no such number are left out."""
-    whole_of = {
-        "encoder.pe": ("hidden units", sizes.hidden),
-        "encoder.simd": ("hidden units", sizes.hidden),
-        "encoder.input_simd": ("inputs", sizes.inputs),
-        "decoder.pe": ("hidden units", sizes.hidden),
-        "decoder.simd": ("hidden units", sizes.hidden),
-        "head.pe": ("outputs", sizes.outputs),
-        "head.simd": ("hidden units", sizes.hidden),
-    }
-    problems = []
-    for path, (what, size) in whole_of.items():
-        layer, key = path.split(".")
-        values = folding.get(layer)
-        value = values.get(key, 1) if isinstance(values, dict) else 1
-        if isinstance(value, int) and value >= 1 and size % value:
-            found = f"found {value}, which does not divide the model's {size} {what}"
-            problems.append(Problem(f"folding.{path}", found, f"one of {divisors(size)}"))
-    return problems
-
-
 def _routing_problems(tree: dict[str, Any]) -> list[Problem]:
     """Unrolling and copies need one number of lanes throughout and groups of pixels at the border."""
     if tree.get("order", GROUPS) == GROUPS and not tree.get("decoder_lanes"):
@@ -364,36 +332,6 @@ def _routing_problems(tree: dict[str, Any]) -> list[Problem]:
     ]
 
 
-def _decoder_problems(tree: dict[str, Any], sizes: ModelSizes) -> list[Problem]:
-    """A decoder that only the model or only the folding has; what a model without one cannot have."""
-    folding = tree.get("folding")
-    problems = []
-    if isinstance(folding, dict) and ("decoder" in folding) != sizes.decoder:
-        missing, surplus = (
-            ("missing", "the keys pe, simd"),
-            ("found for a model without decoder", "no such key"),
-        )
-        problems.append(Problem("folding.decoder", *(missing if sizes.decoder else surplus)))
-    if not sizes.decoder and tree.get("order", GROUPS) != GROUPS:
-        problems.append(
-            Problem("order", f'found "{tree["order"]}" for a model without decoder', f'"{GROUPS}"')
-        )
-    return problems
-
-
-def _unroll_problems(unroll: Any, steps: int) -> list[Problem]:
-    factors = unroll.items() if isinstance(unroll, dict) else ()
-    return [
-        Problem(
-            f"unroll.{layer}",
-            f"found {factor}, which does not divide the model's {steps} steps",
-            f"one of {divisors(steps)}",
-        )
-        for layer, factor in factors
-        if isinstance(factor, int) and factor >= 1 and steps % factor
-    ]
-
-
 def _model_problems(
     tree: dict[str, Any], bad: set[str], path: str, model: str, sizes: SizesOf
 ) -> list[Problem]:
@@ -403,8 +341,8 @@ def _model_problems(
         return [Problem(path, str(error), "a shipped checkpoint's name or a path; or --model FILE.onnx")]
     folding = tree.get("folding")
     problems = folding_problems(folding, found) if isinstance(folding, dict) else []
-    problems += _decoder_problems(tree, found)
-    problems += _unroll_problems(tree.get("unroll"), found.steps)
+    problems += decoder_problems(tree, found)
+    problems += unroll_problems(tree.get("unroll"), found.steps)
     name = tree.get("accuracy", {}).get("preset", "paper135") if "accuracy" not in bad else None
     if name in PRESETS and PRESETS[name].gates != found.steps:
         gates = f"found {name} with {PRESETS[name].gates} gates, but the model takes {found.steps}"

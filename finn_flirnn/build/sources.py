@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from finn_flirnn.build.config import BuildConfig, ModelSizes
+from finn_flirnn.build.config import BuildConfig
+from finn_flirnn.build.model_sizes import ModelSizes
 from finn_flirnn.common.files import sha256_of, sha256_of_value
 from finn_flirnn.numerics import Codes, Reals, Seq2SeqNetwork
 from finn_flirnn.physics.presets import Preset

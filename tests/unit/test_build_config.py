@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from finn_flirnn.build.boards import BOARDS, board
-from finn_flirnn.build.config import CONFIG_FOLDER, Flow, ModelSizes, config_names, find_config, load_config
+from finn_flirnn.build.config import CONFIG_FOLDER, Flow, config_names, find_config, load_config
+from finn_flirnn.build.model_sizes import ModelSizes
 from finn_flirnn.common.errors import ConfigError, UsageError
 
 GOOD: dict[str, Any] = {
