@@ -11,9 +11,9 @@ from finn_flirnn.build.context import BuildContext
 from finn_flirnn.build.pipeline import STAGING
 from finn_flirnn.build.rtl_files import WEIGHTS
 from finn_flirnn.build.toolchain import prepare_finn
-from finn_flirnn.codegen import GruFolding
+from finn_flirnn.codegen import GruFolding, RtlModule
 from finn_flirnn.common.files import read_json_file
-from finn_flirnn.numerics import GruLayer
+from finn_flirnn.numerics import GruLayer, Seq2SeqNetwork
 
 if TYPE_CHECKING:  # these import FINN, which prepare_finn must come before
     from finn_flirnn.hwops.design import Design
@@ -58,6 +58,22 @@ def write_built_in_weights(design: Design, folder: Path) -> None:
 
     if writable_layers(design):
         (folder / WEIGHTS).write_bytes(built_in_image(design))
+
+
+def group_transfers(core: RtlModule, network: Seq2SeqNetwork, pixels: int) -> tuple[int, int]:
+    """Transfers of a group of pixels on a core's input and on its output.
+
+    Raises ValueError if a group does not fill whole transfers.
+    """
+    (source,), (sink,) = core.inputs, core.outputs
+    codes = network.steps * network.encoders[0].inputs, network.output_steps * network.head.outputs
+    for port, count in zip((source, sink), codes, strict=True):
+        if pixels * count % port.elements:
+            raise ValueError(
+                f"{pixels * count} codes of a group must fill whole transfers of {port.elements} on "
+                f"{port.name}; choose a folding that divides the features"
+            )
+    return pixels * codes[0] // source.elements, pixels * codes[1] // sink.elements
 
 
 def mac_efficiency(design: Design, group_cycles: float) -> float:

@@ -23,13 +23,13 @@ def packaging(tmp_path: Path) -> str:
     """ip/package_ip.tcl of a build whose hardware is one dense head."""
     network = random_network(hidden=4, steps=8)
     collect_sources(emit_dense(network.head, DenseFolding(3, 2), tmp_path / "made", "head"), tmp_path / "rtl")
-    config = SimpleNamespace(name="own.8-bit", clock_mhz=250.0, target=board("ZCU104"))
+    config = SimpleNamespace(name="own.8-bit", clock_mhz=250.0, target=board("ZCU104"), group_pixels=2)
 
     def make(name: str) -> Path:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         return tmp_path / name
 
-    package_ip.run(SimpleNamespace(config=config, output=tmp_path, make=make))
+    package_ip.run(SimpleNamespace(config=config, network=network, output=tmp_path, make=make))
     return (tmp_path / "ip" / "package_ip.tcl").read_text()
 
 
@@ -40,9 +40,11 @@ def test_our_packaging_makes_an_ip_with_the_designs_ports(
     ip = read_component(tmp_path / "ip/own_8_bit_ip/component.xml")
     assert ip.vlnv == "finn_flirnn:recurrent:own_8_bit:1.0"
     assert {(i.name, i.mode, i.width, i.clock) for i in ip.interfaces.values()} == {
+        ("s_axi_control", "Slave", 32, "ap_clk"),
         ("in0_V", "Slave", 16, "ap_clk"),
         ("out0_V", "Master", 24, "ap_clk"),
     }
+    assert ip.ranges == {"s_axi_control": 4096}
     assert {pin.name: pin.kind for pin in ip.pins.values()} == {"ap_clk": "clk", "ap_rst_n": "rst"}
 
 
@@ -52,7 +54,15 @@ def test_our_packaging_makes_an_ip_with_the_designs_ports(
         (r"^  head_w.sv$", "", "UnknownModule head_w"),
         (r"^  head_w.sv$", "  head_x.sv", "head_x.sv does not exist"),
         (r"-busif out0_V", "-busif out1_V", "no bus out1_V"),
-        (r"set_property top head ", "set_property top tail ", "no top module head"),
+        (
+            r"set_property top finn_flirnn_accelerator ",
+            "set_property top tail ",
+            "no top module finn_flirnn_accelerator",
+        ),
+        (r"^  control_registers.sv$", "", "UnknownModule control_registers"),
+        (r"-busif s_axi_control ", "-busif s_axi ", "no bus s_axi"),
+        (r"^set_property range \d+", "set_property range 64", "no address block of 0x1000 bytes"),
+        (r"^  ipx::add_address_block .*$", "", "no memory map s_axi_control"),
         (r"ipx::update_checksums \$core", "", "update_checksums must come before"),
     ],
 )

@@ -30,6 +30,7 @@ class Packager:
         self._core: Component | None = None
         self._root = Path()
         self._maps: dict[str, Obj] = {}
+        self._blocks: list[tuple[str, str]] = []
         self._checked = False
 
     def commands(self) -> dict[str, Command]:
@@ -169,6 +170,18 @@ class Packager:
         self._maps[name] = Obj("memory map", f"map:{name}")
         return self._tool.handle(self._maps[name])
 
+    def ipx_get_memory_maps(self, *words: str) -> list[str]:
+        found, names = options(words, ("quiet",), OF)
+        handles = [self._tool.handle(m) for name, m in self._maps.items() if not names or name in names]
+        if not handles and "quiet" not in found:
+            raise ScriptError(f"the core has no memory map {' '.join(names)}")
+        return handles
+
+    def ipx_get_address_blocks(self, *words: str) -> list[str]:
+        found, _ = options(words, (), OF)
+        maps = set(found.get("of", found.get("of_objects", "")).split())
+        return [handle for of, handle in self._blocks if of in maps]
+
     def ipx_add_address_block(self, name: str, memory_map: str) -> str:
         bus = self._tool.object(memory_map).name.removeprefix("map:")
         core = self._open()
@@ -178,7 +191,9 @@ class Packager:
         def changed(key: str, value: str) -> None:
             core.ranges[bus] = int(float(value))
 
-        return self._tool.handle(Obj("address block", f"{memory_map}/{name}", changed=changed))
+        handle = self._tool.handle(Obj("address block", f"{memory_map}/{name}", changed=changed))
+        self._blocks.append((memory_map, handle))
+        return handle
 
     def ipx_update_checksums(self, core: str) -> str:
         self._tool.object(core)
@@ -189,9 +204,14 @@ class Packager:
         self._tool.object(core)
         if not self._checked:
             raise ScriptError("update_checksums must come before save_core")
-        missing = [i.name for i in self._open().interfaces.values() if not i.clock]
+        core = self._open()
+        missing = [i.name for i in core.interfaces.values() if not i.clock]
         if missing:
             raise ScriptError(f"bus interfaces without a clock: {', '.join(missing)}")
+        for slave in core.interfaces.values():
+            is_slave = slave.kind == AXILITE and slave.mode == "Slave"
+            if is_slave and core.ranges.get(slave.name, 0) < 1 << slave.address_width:
+                raise ScriptError(f"{slave.name} has no address block of {1 << slave.address_width:#x} bytes")
         write_component(self._open(), self._root / "component.xml")
         return ""
 

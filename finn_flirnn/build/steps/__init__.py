@@ -44,7 +44,7 @@ STEPS = (
     ),
     _step("estimate", ("convert", "rtl", "verify_rtl", "synthesis"), HARDWARE, "estimates and their errors"),
     _step("accuracy", ("model", "verify_rtl"), ("accuracy", "verification"), "models and fit against truth"),
-    _step("ip", ("rtl",), ("name", "board", "clock_mhz"), "Tcl that packages Vivado IP"),
+    _step("ip", ("model", "rtl"), ("name", *HARDWARE), "Tcl that packages Vivado IP with its registers"),
     _step(
         "bitfile",
         ("model", "convert", "rtl", "synthesis"),
