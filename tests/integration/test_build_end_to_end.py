@@ -149,16 +149,18 @@ def test_the_packaging_script_names_files_that_are_there(built: Path) -> None:
         proc ipx::package_project {args} { set ::packaged $args }
         foreach name {create_project set_property update_compile_order current_fileset close_project
                       get_files ipx::current_core ipx::associate_bus_interfaces ipx::add_bus_parameter
-                      ipx::get_bus_interfaces ipx::create_xgui_files ipx::update_checksums ipx::save_core} {
+                      ipx::get_bus_interfaces ipx::create_xgui_files ipx::update_checksums ipx::save_core
+                      ipx::get_memory_maps ipx::get_address_blocks} {
           proc $name {args} { return something }
         }
     """.replace("proc ipx::package", "namespace eval ipx {}\nproc ipx::package")
     )
     tcl.eval(f"source {{{built / 'ip' / 'package_ip.tcl'}}}")
     added = [Path(path) for path in tcl.splitlist(tcl.eval("set added"))]
-    assert added == [path.resolve() for path in load_module(built / "rtl").sources]
+    own = [built / "ip" / name for name in ("control_registers.sv", "finn_flirnn_accelerator.v")]
+    assert added == [path.resolve() for path in (*load_module(built / "rtl").sources, *own)]
     assert all(path.is_file() for path in added)
-    assert "-module finn_flirnn_top" in tcl.eval("set packaged")
+    assert "-module finn_flirnn_accelerator" in tcl.eval("set packaged")
 
 
 def test_the_deployed_package_validates_on_the_simulated_design(built: Path) -> None:
