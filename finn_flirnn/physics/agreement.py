@@ -15,7 +15,7 @@ from finn_flirnn.numerics.fixed_point import Reals
 from finn_flirnn.physics.decays import expected_shape
 from finn_flirnn.physics.fit import FitResult
 from finn_flirnn.physics.image import PreparedImage
-from finn_flirnn.physics.lifetimes import Lifetimes
+from finn_flirnn.physics.lifetimes import Lifetimes, MeanLifetimes
 
 CLOSE_NS = 0.1
 
@@ -63,17 +63,17 @@ POOR_FIT = 1.3
 
 
 def agreement_by_pixels(
-    prepared: PreparedImage, network: Lifetimes, fit: FitResult
-) -> dict[str, tuple[Agreement, float, float]]:
+    prepared: PreparedImage, network: Lifetimes | MeanLifetimes, fit: FitResult
+) -> dict[str, tuple[Agreement, float | None, float]]:
     """Agreement, and median deviance per gate of the network's decays and of the fit's, by group of pixels.
 
     network, fit: of the mask's pixels. Groups: all, thirds by photons, and pixels that the fit itself
-    describes poorly; those without pixels are left out.
+    describes poorly; those without pixels are left out. Mean lifetimes alone describe no decay: None.
     """
     photons = prepared.photons[prepared.mask]
     gates = np.count_nonzero(prepared.used_gates)
     of_fit = fit.deviance / gates
-    of_network = residual_deviance(prepared, network) / gates
+    of_network = residual_deviance(prepared, network) / gates if isinstance(network, Lifetimes) else None
     low, high = np.quantile(photons, [1 / 3, 2 / 3])
     groups = {
         "all": np.ones(len(photons), np.bool_),
@@ -85,7 +85,7 @@ def agreement_by_pixels(
     return {
         name: (
             Agreement.of(network.tau_m_ns[chosen], fit.lifetimes.tau_m_ns[chosen]),
-            float(np.median(of_network[chosen])),
+            None if of_network is None else float(np.median(of_network[chosen])),
             float(np.median(of_fit[chosen])),
         )
         for name, chosen in groups.items()

@@ -16,7 +16,7 @@ from finn_flirnn.physics.decays import Decays, sample_decays, simulate
 from finn_flirnn.physics.fit import FitOptions, fit_decays
 from finn_flirnn.physics.irf import EmgIrf
 from finn_flirnn.physics.irf_split import IrfSplit
-from finn_flirnn.physics.lifetimes import Lifetimes
+from finn_flirnn.physics.lifetimes import Lifetimes, MeanLifetimes
 from finn_flirnn.physics.pixel_errors import PixelErrors
 from finn_flirnn.physics.presets import Preset
 
@@ -24,8 +24,8 @@ STREAM = 9_001
 """Part of the seed of test decays; those of training and validation have 0 and 1 in its place."""
 PART = 8_192
 """Decays that are held at a time; with truth and prediction about 60 MB."""
-Prediction = tuple[npt.NDArray[Any], Lifetimes | None]
-"""Sample decays (pixels, gates, 3), and lifetimes or None to read them off those."""
+Prediction = tuple[npt.NDArray[Any], Lifetimes | MeanLifetimes | None]
+"""See ``PixelErrors.of``: predictions, and lifetimes or None to read them off those."""
 Method = Callable[[Decays], Prediction]
 
 

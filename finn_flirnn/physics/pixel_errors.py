@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from finn_flirnn.numerics.fixed_point import Reals
 from finn_flirnn.physics.decays import CHANNELS, Decays
-from finn_flirnn.physics.lifetimes import Lifetimes, lifetimes_from_sfd
+from finn_flirnn.physics.lifetimes import Lifetimes, MeanLifetimes, lifetimes_from_sfd
 from finn_flirnn.physics.metrics import IDENTIFIABLE_FRACTION, peak_groups
 
 
@@ -21,7 +21,8 @@ class PixelErrors:
     """squares, truth_sums, truth_squares: (pixels, 3) over a pixel's gates, of the errors and of the truth.
 
     tau_m_ns, tau1_ns, tau2_ns, fraction: (pixels,) absolute errors; NaN where a component is too weak to
-    have a lifetime (``metrics.lifetime_errors``). peak_counts: (pixels,). gates: (pixels,), equal for all.
+    have a lifetime (``metrics.lifetime_errors``), or was not predicted. peak_counts: (pixels,). gates:
+    (pixels,), equal for all.
     """
 
     squares: Reals
@@ -35,11 +36,26 @@ class PixelErrors:
     gates: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, sfd: npt.NDArray[Any], decays: Decays, lifetimes: Lifetimes | None = None) -> PixelErrors:
-        """Errors of predicted sample decays (pixels, gates, 3); lifetimes: None to read them off."""
-        if sfd.shape != decays.sfd.shape:
-            raise ValueError(f"predictions {sfd.shape} must be of the decays' shape {decays.sfd.shape}")
-        found = lifetimes or lifetimes_from_sfd(sfd, decays.preset.gate_step_ns)
+    def of(
+        cls, predicted: npt.NDArray[Any], decays: Decays, lifetimes: Lifetimes | MeanLifetimes | None = None
+    ) -> PixelErrors:
+        """Errors of predictions; lifetimes: None to read them off.
+
+        predicted: sample decays (pixels, gates, 3), or ``DIRECT_OUTPUTS`` (pixels, 2), which leave the errors
+        of decays unknown. Raises ValueError for other shapes.
+        """
+        preset = decays.preset
+        if predicted.ndim == 2:
+            found = lifetimes or MeanLifetimes.from_outputs(predicted, preset.gates, preset.gate_step_ns)
+            sfd: npt.NDArray[Any] = np.full(decays.sfd.shape, np.nan)
+        else:
+            sfd = predicted
+            if sfd.shape != decays.sfd.shape:
+                raise ValueError(f"predictions {sfd.shape} must be of the decays' shape {decays.sfd.shape}")
+            found = lifetimes or lifetimes_from_sfd(sfd, preset.gate_step_ns)
+        tau1, tau2 = np.full((2, len(decays)), np.nan)
+        if isinstance(found, Lifetimes):
+            tau1, tau2 = found.tau1_ns, found.tau2_ns
         truth = decays.sfd.astype(np.float64)
         fraction = decays.amplitude_fraction
         first, second = fraction >= IDENTIFIABLE_FRACTION, fraction <= 1 - IDENTIFIABLE_FRACTION
@@ -48,8 +64,8 @@ class PixelErrors:
             truth_sums=truth.sum(axis=1),
             truth_squares=np.square(truth).sum(axis=1),
             tau_m_ns=np.abs(found.tau_m_ns - decays.tau_m_ns),
-            tau1_ns=np.where(first, np.abs(found.tau1_ns - decays.tau1_ns), np.nan),
-            tau2_ns=np.where(second, np.abs(found.tau2_ns - decays.tau2_ns), np.nan),
+            tau1_ns=np.where(first, np.abs(tau1 - decays.tau1_ns), np.nan),
+            tau2_ns=np.where(second, np.abs(tau2 - decays.tau2_ns), np.nan),
             fraction=np.abs(found.amplitude_fraction - fraction),
             peak_counts=decays.peak_counts,
             gates=np.full(len(decays), truth.shape[1]),

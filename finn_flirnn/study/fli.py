@@ -237,7 +237,8 @@ def _sizes(model: Seq2SeqLite) -> dict[str, float]:
 def _hardware(model: Seq2SeqLite) -> dict[str, float]:
     """The cheapest folding of at most ``TARGET_CYCLES`` cycles a pixel, by the builder's own estimate."""
     network = model.to_network()
-    if len(network.encoders) > 1:  # the builder's estimate is of one layer on each side
+    # the builder's estimate is of one layer on each side
+    if len(network.encoders) != 1 or len(network.decoders) != 1:
         return {}
     choice = choose_folding(network, Multiplier.DSP48E2, NO_LIMIT, TARGET_CYCLES)
     used = choice.resources

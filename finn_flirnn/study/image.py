@@ -14,7 +14,7 @@ from finn_flirnn.physics.agreement import agreement_by_pixels
 from finn_flirnn.physics.fit import fit_decays
 from finn_flirnn.physics.image import prepare_image
 from finn_flirnn.physics.instruments import read_image
-from finn_flirnn.physics.lifetimes import lifetimes_from_sfd
+from finn_flirnn.physics.lifetimes import Lifetimes, MeanLifetimes, lifetimes_from_sfd
 from finn_flirnn.physics.presets import Preset
 from finn_flirnn.physics.sample_data import SAMPLES, sample_path
 from finn_flirnn.study.workload import Result
@@ -47,13 +47,19 @@ def judged_on_image(model: Seq2SeqLite, preset: Preset, image: str) -> Result:
     prepared = prepare_image(read_image(path), preset, BINNING.get(image, DEFAULT_BINNING))
     if not prepared.mask.any():
         raise ValueError(f"{image}: no pixel has enough photons; give a brighter measurement")
-    sfd = predict_integer(model, prepared.counts[prepared.mask])
-    found = lifetimes_from_sfd(sfd, preset.gate_step_ns)
+    predicted = predict_integer(model, prepared.counts[prepared.mask])
+    found: Lifetimes | MeanLifetimes = (
+        lifetimes_from_sfd(predicted, preset.gate_step_ns)
+        if predicted.ndim == 3
+        else MeanLifetimes.from_outputs(predicted, preset.gates, preset.gate_step_ns)
+    )
     fit = fit_decays(
         prepared.measured[prepared.mask], prepared.grid, prepared.irf.irf, used_gates=prepared.used_gates
     )
     rows = {
-        f"{image}, {group}": asdict(agreement) | {"deviance_model": of_model, "deviance_fit": of_fit}
+        f"{image}, {group}": asdict(agreement)
+        | ({} if of_model is None else {"deviance_model": of_model})
+        | {"deviance_fit": of_fit}
         for group, (agreement, of_model, of_fit) in agreement_by_pixels(prepared, found, fit).items()
     }
     grid, width = prepared.grid, float(prepared.irf.irf.fwhm_ns)

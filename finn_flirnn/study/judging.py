@@ -13,7 +13,7 @@ from finn_flirnn.numerics.fixed_point import Reals
 from finn_flirnn.physics.bayes import known_irf, posterior_means
 from finn_flirnn.physics.decays import Decays, simulate
 from finn_flirnn.physics.fresh_test import STREAM, Method, Prediction, by_condition, fit_method, fresh_errors
-from finn_flirnn.physics.lifetimes import Lifetimes
+from finn_flirnn.physics.lifetimes import MeanLifetimes
 from finn_flirnn.physics.metrics import PEAK_BINS
 from finn_flirnn.physics.pixel_errors import PixelErrors
 from finn_flirnn.physics.presets import Preset
@@ -93,16 +93,7 @@ def _bayes_errors(
     """Errors of the posterior means, and effective draws."""
     decays = simulate(preset, pixels, seed)
     found = posterior_means(decays, draws)
-    unread = np.full(len(decays), np.nan)
-    lifetimes = Lifetimes(
-        tau1_ns=unread,
-        tau2_ns=unread,
-        amplitude_fraction=found.amplitude_fraction,
-        photon_fraction=unread,
-        tau_m_ns=found.tau_m_ns,
-        tau_i_ns=unread,
-        valid=np.ones(len(decays), np.bool_),
-    )
+    lifetimes = MeanLifetimes(found.tau_m_ns, found.amplitude_fraction)
     return PixelErrors.of(found.sfd, decays, lifetimes), found.effective_draws
 
 

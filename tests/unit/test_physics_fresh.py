@@ -15,7 +15,7 @@ from finn_flirnn.physics.decays import Decays, simulate
 from finn_flirnn.physics.fresh_test import by_condition, fit_method, fresh_errors
 from finn_flirnn.physics.irf import IrfHistogram
 from finn_flirnn.physics.irf_split import SHIFT_CELL_NS, WIDTH_CELL_NS, IrfSplit, tenth_of
-from finn_flirnn.physics.lifetimes import lifetimes_from_sfd
+from finn_flirnn.physics.lifetimes import MeanLifetimes, lifetimes_from_sfd
 from finn_flirnn.physics.metrics import lifetime_errors, pooled_r2, rmse
 from finn_flirnn.physics.pixel_errors import PixelErrors
 from finn_flirnn.physics.presets import PAPER135, PRESETS, Preset
@@ -87,6 +87,14 @@ def test_figures_are_those_of_the_metrics() -> None:
     np.testing.assert_allclose([figures[name] for name in names], wanted, atol=1e-6)
     norm = np.linalg.norm(sfd[:, :, 0] - decays.sfd[:, :, 0], axis=1).mean()
     assert figures["l2_full"] == pytest.approx(norm, abs=1e-6)
+
+
+def test_lifetimes_alone_have_no_errors_of_decays() -> None:
+    decays = simulate(PAPER135, 50, 4)
+    outputs = MeanLifetimes(decays.tau_m_ns + 0.1, decays.amplitude_fraction).as_outputs(135, 0.09)
+    assert PixelErrors.of(outputs, decays).figures() == pytest.approx(
+        {"tau_m_mae_ns": 0.1, "fraction_mae": 0.0}, abs=1e-5
+    )
 
 
 def test_parts_join_to_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
