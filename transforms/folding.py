@@ -25,7 +25,7 @@ class SetRecurrentFolding(Transformation):  # type: ignore[misc]
     folding: layer name -> {"PE": ..., "SIMD": ..., "InputSIMD": ...}; a value left out is 1. A layer's
     name is the name of its node; it is kept as attribute "layer", since FINN renames the nodes later.
     A GRU also takes "CellDSP": 0 (its cell's products in look-up tables) or 1.
-    multiplier: the device's; it decides how products are packed. LaneTransposers follow their neighbours.
+    multiplier: the device's; it decides how products are packed. Other ops follow their neighbours.
     Raises ValueError with all problems at once: a layer without folding, a folding without layer, a key
     that the layer does not have, a value that does not divide what it folds.
     """
@@ -57,6 +57,9 @@ class SetRecurrentFolding(Transformation):  # type: ignore[misc]
                 op.set_nodeattr(key, self.folding[name].get(key, 1))
         for node in model.get_nodes_by_op_type("LaneTransposer"):
             _follow(model, node)
+        for node in model.graph.node:
+            if node.op_type.removesuffix("_rtl") in ("Fork", "LastStep"):
+                _take_width(model, node, self.multiplier)
         return model, False
 
 
@@ -78,6 +81,14 @@ def _follow(model: ModelWrapper, node: Any) -> None:
     else:
         elements = getCustomOp(before).get_folded_output_shape()[-1]
     getCustomOp(node).set_nodeattr("PE", int(elements))
+
+
+def _take_width(model: ModelWrapper, node: Any, multiplier: Multiplier) -> None:
+    """Let a Fork or LastStep take as many codes a transfer as the layer or Fork before it gives."""
+    before = getCustomOp(model.find_producer(node.input[0]))
+    op = getCustomOp(node)
+    op.set_nodeattr("elements", int(before.get_folded_output_shape()[-1]))
+    op.set_nodeattr("multiplier", multiplier.name)
 
 
 def _folded(op: Any) -> dict[str, tuple[int, str]]:

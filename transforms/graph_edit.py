@@ -19,6 +19,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from finn_flirnn.hwops.attributes import (
     dense_attribute_types,
     dense_layer_of,
+    format_to_text,
     gru_attribute_types,
     gru_layer_of,
 )
@@ -88,6 +89,8 @@ def format_of(model: ModelWrapper, name: str) -> Format | None:
         return replace(gru_layer(node).formats.state, frac=0)
     if is_hardware(node, "DenseHead"):
         return replace(dense_layer(node).output_format, frac=0)
+    if any(is_hardware(node, op_type) for op_type in ("Fork", "LastStep")):
+        return format_of(model, node.input[0])
     if node.op_type in _MOVING and node.domain in _DEFAULT_DOMAINS:
         return format_of(model, node.input[0])
     if node.op_type == "Mul" and node.domain in _DEFAULT_DOMAINS:
@@ -169,15 +172,29 @@ class LayerWriter:
         self.nodes.append(node)
         return output
 
-    def reals(self, tensor: str, shape: list[int], fmt: Format, output: str, *, swap: bool) -> None:
+    def fork(self, states: str, shape: list[int], fmt: Format) -> tuple[str, str]:
+        """States (1, T, C, H) of a layer, twice."""
+        ends = self._tensor("forked", shape, fmt), self._tensor("ending", shape, fmt)
+        self._route("Fork", states, list(ends), shape, fmt, parts=len(ends))
+        return ends
+
+    def last_step(self, states: str, shape: list[int], fmt: Format) -> str:
+        """The last of states (1, T, C, H): (1, C, H)."""
+        last = self._tensor("last", [shape[0], *shape[2:]], fmt)
+        self._route("LastStep", states, [last], shape, fmt)
+        return last
+
+    def reals(
+        self, tensor: str, shape: list[int], fmt: Format, output: str, *, swap: bool, role: str = "output"
+    ) -> None:
         """Codes of a layer -> real values as tensor ``output``, the inverse of ``codes``."""
         if swap:
             tensor = self._swapped(tensor, shape, "rows", fmt)
             shape = [shape[0], shape[2], shape[1], shape[3]]
         tensor = self._axis("Squeeze", tensor, shape[1:], "batch", fmt)
-        factor = self._constant("output_scale", np.float32(fmt.scale))
+        factor = self._constant(f"{role}_scale", np.float32(fmt.scale))
         self.nodes.append(
-            helper.make_node("Mul", [tensor, factor], [output], name=f"{self.name}_output_scale")
+            helper.make_node("Mul", [tensor, factor], [output], name=f"{self.name}_{role}_scale")
         )
 
     def replace(self, old: NodeProto, also: list[NodeProto]) -> None:
@@ -191,6 +208,19 @@ class LayerWriter:
         used = {domain.domain for domain in self.model.model.opset_import}
         if HARDWARE_DOMAIN not in used:
             self.model.model.opset_import.append(helper.make_opsetid(HARDWARE_DOMAIN, 1))
+
+    def _route(
+        self, op_type: str, tensor: str, outputs: list[str], shape: list[int], fmt: Format, **more: int
+    ) -> None:
+        """A routing op for states; SetRecurrentFolding gives its streams their width."""
+        _, steps, lanes, features = shape
+        name = f"{self.name}_{op_type.lower()}"
+        sizes = {"steps": steps, "lanes": lanes, "features": features, "elements": 1, **more}
+        node = helper.make_node(
+            op_type, [tensor], outputs, name=name, domain=HARDWARE_DOMAIN, backend="fpgadataflow",
+            layer=name, fmt=format_to_text(fmt), **sizes,
+        )  # fmt: skip
+        self.nodes.append(node)
 
     def _scaled(self, tensor: str, shape: list[int], factor: float, role: str, fmt: Format) -> str:
         output = self._tensor(role, shape, fmt)

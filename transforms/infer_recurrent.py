@@ -26,6 +26,9 @@ class InferRecurrentLayer(Transformation):  # type: ignore[misc]
     after:  x -> Mul -> Unsqueeze -> Transpose -> GRU -> Transpose -> Squeeze -> Mul -> states
                         codes, (1, T, C, I)             codes, (1, T, C, H)
 
+    A Scan whose states and last state are both read, as in a stack, gets a Fork behind it, and a LastStep
+    on one of its ends.
+
     The cell is recognised by what it computes. C, the batch, becomes the lanes. The first state is an
     input of the layer (1, C, H) unless it is a constant zero. CancelInversePairs removes the layout
     changes between layers. Raises ConversionError, and changes nothing, if a Scan is no GRU that the
@@ -48,12 +51,15 @@ class InferRecurrentLayer(Transformation):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class _Scan:
-    """What a Scan reads and gives. time_in, time_out: axis of time. steps T, lanes C."""
+    """What a Scan reads and gives. time_in, time_out: axis of time. steps T, lanes C.
+
+    last, states: names of what it gives, "" for what nobody reads.
+    """
 
     state: str
     scanned: str
-    output: str
-    sequence: bool
+    last: str
+    states: str
     time_in: int
     time_out: int
     steps: int
@@ -76,7 +82,7 @@ def _convert(model: ModelWrapper, node: NodeProto) -> None:
         opset,
         initialisers_of(model.graph),
         input_format,
-        sequence=scan.sequence,
+        sequence=bool(scan.states),
         initial_state=not zero,
     )
     _check_state(model, node, scan, layer)
@@ -89,7 +95,12 @@ def _convert(model: ModelWrapper, node: NodeProto) -> None:
     steps = [scan.steps] if layer.sequence else []
     shape = [1, *steps, scan.lanes, layer.hidden]
     output = writer.layer("GRU", inputs, shape, f.state, gru_attributes(layer, scan.steps, scan.lanes))
-    writer.reals(output, shape, f.state, scan.output, swap=layer.sequence and scan.time_out == 1)
+    swap = layer.sequence and scan.time_out == 1
+    if scan.last and scan.states:
+        output, ending = writer.fork(output, shape, f.state)
+        last = writer.last_step(ending, shape, f.state)
+        writer.reals(last, [1, scan.lanes, layer.hidden], f.state, scan.last, swap=False, role="last")
+    writer.reals(output, shape, f.state, scan.states or scan.last, swap=swap)
     writer.replace(node, [])
 
 
@@ -108,14 +119,13 @@ def _read(model: ModelWrapper, node: NodeProto) -> _Scan:
         )
     if any(attributes.get("scan_input_directions", [])) or any(attributes.get("scan_output_directions", [])):
         raise ConversionError(name, "it runs backwards; only forward scans are supported")
-    used = [output for output in node.output if output and _is_read(model, output)]
-    if len(used) != 1:
+    last, *sequences = (output if output and _is_read(model, output) else "" for output in node.output)
+    states = sequences[0] if sequences else ""
+    if not last and not states:
         raise ConversionError(
             name,
-            f"exactly one of its outputs {list(node.output)} must be used, not {len(used)}; a layer gives "
-            "its last state or its sequence",
+            f"one of its outputs {list(node.output)} must be used: its last state, or its states",
         )
-    sequence = used[0] != node.output[0]
     state_shape = shape_of(model, node.input[0]) or _body_shape(body.input[0])
     shape = shape_of(model, node.input[1])
     time_in = attributes.get("scan_input_axes", [0])[0] % max(len(shape or [0]), 1)
@@ -129,7 +139,7 @@ def _read(model: ModelWrapper, node: NodeProto) -> _Scan:
             name, f"it must scan axis 0 or 1 of known length, got axis {time_in} of {shape}"
         )
     return _Scan(
-        node.input[0], node.input[1], used[0], sequence, time_in, time_out, shape[time_in], state_shape[0]
+        node.input[0], node.input[1], last, states, time_in, time_out, shape[time_in], state_shape[0]
     )
 
 
