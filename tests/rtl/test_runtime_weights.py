@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from qonnx.custom_op.registry import getCustomOp
 
 from finn_flirnn.codegen import LOAD_STREAM
 from finn_flirnn.codegen.weight_image import HEADER_WORDS, image_identifier
 from finn_flirnn.hwops.design import writable_layers
 from finn_flirnn.hwops.weights import built_in_image, weight_image
-from finn_flirnn.numerics import Codes, Reset, Seq2SeqNetwork
+from finn_flirnn.models.checkpoints import load_checkpoint
+from finn_flirnn.numerics import Codes, GruLayer, Reset, Seq2SeqNetwork
 from finn_flirnn.sim import build_model, simulate
 from finn_flirnn.transforms.replicate_pipeline import ReplicatePipeline
 from finn_flirnn.transforms.unroll_recurrence import UnrollRecurrence
@@ -207,3 +209,50 @@ def test_without_the_option_nothing_of_it_is_emitted(tmp_path: Path) -> None:
 def _flipped(image: bytes, position: int) -> bytes:
     """One bit changed."""
     return image[:position] + bytes([image[position] ^ 0x10]) + image[position + 1 :]
+
+
+@pytest.mark.campaign
+def test_the_shipped_design_changes_its_weights_while_pixels_flow(tmp_path: Path) -> None:
+    """The shape of zcu104_8bit_runtime; the trained network gives way to a random one, and comes back."""
+    lanes, groups = 4, 24
+    old = load_checkpoint("seq2seqlite32_8bit").to_network()
+    new = _other_weights(old)
+    graph = loadable_graph(old, lanes, PE=8, SIMD=8)
+    head = getCustomOp(graph.get_nodes_by_op_type("DenseHead")[0])
+    head.set_nodeattr("PE", 3)
+    head.set_nodeattr("SIMD", 2)
+    design = emit_loadable_design(graph, tmp_path)
+    top = replace(design.top, inputs=(*design.top.inputs, LOAD_STREAM))
+    model = build_model(top)
+    x = random_codes(np.random.default_rng(8), old.input_format, groups * lanes, old.steps, 1)
+    images = weight_image(new, design) + weight_image(old, design)
+    words = np.frombuffer(images, "<u4").astype(np.int64).reshape(-1, 1)
+    old_codes, new_codes = _groups(old.run(x), groups, lanes), _groups(new.run(x), groups, lanes)
+    for seed, stalls in enumerate((0.0, 0.3)):
+        given = {"in0_V": interleave(x, lanes).reshape(-1, 1), "load_V": words}
+        count = old_codes.size // 3
+        result = simulate(model, given, {"out0_V": count}, stalls=stalls, seed=seed)
+        codes = result.outputs["out0_V"].reshape(groups, -1)
+        counts = _changeover(codes, old_codes, new_codes, old_codes)
+        assert min(counts) > 0, counts
+
+
+def _other_weights(network: Seq2SeqNetwork) -> Seq2SeqNetwork:
+    """Random codes in the formats of a network."""
+    rng = np.random.default_rng(9)
+
+    def gru(layer: GruLayer) -> GruLayer:
+        f = layer.formats
+        return replace(
+            layer,
+            weight_hh=random_codes(rng, f.weight_hh, *layer.weight_hh.shape),
+            weight_ih=None if f.weight_ih is None else random_codes(rng, f.weight_ih, *layer.weight_ih.shape),
+            bias_ih=rng.permutation(layer.bias_ih),
+            bias_hh=rng.permutation(layer.bias_hh),
+            gate_table=layer.gate_table[::-1].copy(),
+            candidate_table=layer.candidate_table[::-1].copy(),
+        )
+
+    weight = random_codes(rng, network.head.weight_format, *network.head.weight.shape)
+    head = replace(network.head, weight=weight, bias=rng.permutation(network.head.bias))
+    return Seq2SeqNetwork(network.steps, gru(network.encoder), gru(network.decoder), head)

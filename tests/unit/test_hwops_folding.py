@@ -3,12 +3,14 @@
 
 import importlib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
 from qonnx.custom_op.registry import getCustomOp
 
+from finn_flirnn.build.finn_steps import FlowSettings, step_set_recurrent_folding
 from finn_flirnn.codegen import DenseFolding, GruFolding, Multiplier
 from finn_flirnn.hwops.registration import RTL_DOMAIN, register
 from finn_flirnn.transforms.folding import SetRecurrentFolding, layer_name
@@ -39,6 +41,16 @@ def test_each_layer_gets_its_folding_and_the_multiplier(model: Any) -> None:
     assert found["decoder"].folding == GruFolding(pe=6, simd=3, input_simd=1, lanes=2)
     assert found["head"].folding == DenseFolding(pe=5, simd=4)
     assert {op.multiplier for op in found.values()} == {Multiplier.DSP48E1}
+
+
+@pytest.mark.parametrize("runtime", [False, True])
+def test_run_time_weights_reach_every_layer(model: Any, tmp_path: Path, runtime: bool) -> None:
+    settings = FlowSettings(2, FOLDING, {}, 1, runtime_weights=runtime)
+    settings.write(tmp_path / "settings.json")
+    config = SimpleNamespace(board="ZCU104", folding_config_file=str(tmp_path / "settings.json"))
+    model = step_set_recurrent_folding(model, config)
+    model = model.transform(SpecializeLayers("xczu7ev-ffvc1156-2-e"))
+    assert {op.folding.runtime_weights for op in ops(model).values()} == {runtime}
 
 
 def test_finn_specialises_the_layers_and_they_keep_name_and_folding(model: Any) -> None:
