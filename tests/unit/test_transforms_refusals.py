@@ -124,10 +124,11 @@ def test_any_batch_is_refused_without_lanes() -> None:
 
 
 def test_layer_that_nobody_reads_is_refused() -> None:
-    def past_the_decoder(model: ModelProto) -> None:
-        node_of(model, "head").input[0] = "encoder_last"
+    def without_encoder(model: ModelProto) -> None:
+        decoder = node_of(model, "decoder")
+        decoder.input[0] = node_of(model, "encoder").input[0]
 
-    refused(edited(past_the_decoder), "decoder", "one of its outputs .* must be used")
+    refused(edited(without_encoder), "encoder", "one of its outputs .* must be used")
 
 
 def test_table_with_a_row_too_few_is_refused() -> None:
