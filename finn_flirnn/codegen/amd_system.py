@@ -15,8 +15,8 @@ from finn_flirnn.common.files import write_atomically
 from finn_flirnn.numerics import Format
 from finn_flirnn.rtl import shell_sources
 
-WIDEST_PORT = 64
-"""Bits of a memory port of FINN's shell on Zynq UltraScale+; narrower where a group is no multiple of it."""
+WIDEST_PORT = 128
+"""Bits of a memory port of FINN's shell on Zynq UltraScale+ (pynq_native_port_width of finn.util.basic)."""
 READ, WRITE = "read_V", "write_V"
 SEND, RECEIVE = "send_V", "receive_V"
 STATUS, SURPLUS = "status_V", "surplus_V"
@@ -67,6 +67,8 @@ _BYTE = Format(8, 0, signed=False)
 
 def memory_bits(unit_bits: int) -> int:
     """Width of a DMA's memory port, as FINN's InsertIODMA chooses it for a group of ``unit_bits``.
+
+    On Zynq-7000 FINN takes 64 bits at most; bytes and their order are the same.
 
     >>> memory_bits(135 * 4 * 8), memory_bits(64 * 24)
     (32, 64)

@@ -168,7 +168,7 @@ def test_system_goes_on_from_transfer_to_transfer_and_counts_groups(build: Build
 
 
 def test_memory_words_are_as_wide_as_finns_shell_has_them(build: Build, tmp_path: Path) -> None:
-    """24 steps of 3 lanes: 576 bits in, 3 x 8 x 72 out; both are multiples of 64."""
+    """24 steps of 3 lanes: 576 bits in, 3 x 8 x 72 out; both are odd multiples of 64."""
     core = load_module(build.output / "rtl")
     system = system_of(core, group_bytes(build), tmp_path)
     words = {port.name: port.padded_bits for port in (*system.inputs, *system.outputs)}
