@@ -22,12 +22,11 @@ WITH_A_FOLDING = [n for n in config_names() if not take_request(read_json(find_c
 def test_the_layers_of_every_shipped_configuration_fit_its_board(name: str) -> None:
     config = load_config(find_config(name))
     network, multiplier = network_of(config.model.checkpoint), MULTIPLIERS[config.target.family]
-    layers = (
-        estimate_gru(network.encoder, network.steps, config.gru_folding("encoder"), multiplier),
-        estimate_gru(network.decoder, network.steps, config.gru_folding("decoder"), multiplier),
-        estimate_dense(network.head, config.head_folding, multiplier),
-    )
-    used = reduce(add, layers)
+    layers = [
+        estimate_gru(layer, network.steps, config.gru_folding(name), multiplier)
+        for name, layer in network.recurrent.items()
+    ]
+    used = reduce(add, layers, estimate_dense(network.head, config.head_folding, multiplier))
     share = config.target.share({key: getattr(used, key) for key in RESOURCES})
     assert all(part is None or part <= 1 for part in share.values()), share
     assert share["lut"] is not None and share["lut"] <= 1 - SHELL_SHARE
