@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from finn_flirnn.build import simulated_link
 from finn_flirnn.build.board_files import CONSTRAINTS, NETLIST, ROUTED, load_board
 from finn_flirnn.build.boards import board
 from finn_flirnn.build.errors import MismatchError, StepSkipped
@@ -32,6 +33,12 @@ class Built:
     output: Path
     dsp: int
     placed: PlacementReport
+
+
+@pytest.fixture(autouse=True)
+def quickly_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small board's few cycles are run sooner than its netlist is optimised."""
+    monkeypatch.setattr(simulated_link, "NETLIST_OPTIMISATION", 0)
 
 
 @pytest.fixture(scope="module")

@@ -68,6 +68,7 @@ STEPS = (
             "estimate",
             "accuracy",
             "bitfile",
+            "deploy",
             "verify_netlist",
         ),
         ("name", "flow", *HARDWARE, "verification", "accuracy", "synthesis"),

@@ -15,6 +15,7 @@ from finn_flirnn.build.context import BuildContext
 from finn_flirnn.build.figures import decay_figure, lifetime_figure, share_figure
 from finn_flirnn.build.templates import render
 from finn_flirnn.common.files import read_json_file, write_atomically
+from finn_flirnn.driver.metadata import FILE_NAME as METADATA
 
 Report = dict[str, Any]
 
@@ -35,7 +36,7 @@ def run(context: BuildContext) -> None:
         manifest=manifest,
         resources=RESOURCES,
         cards=_cards(given),
-        speed=_speed(given),
+        speed=_speed(given, _through_the_link(context)),
         errors={key: _percent(error) for key, error in given["estimate"]["error"].items()},
         rtl_note=_rtl_note(given["accuracy"]),
         figures={name: _inline(svg) for name, svg in _figures(context, given).items()},
@@ -72,7 +73,15 @@ def _cards(given: Report) -> list[dict[str, str]]:
     return [{"value": value, "label": label, "tone": tone} for value, label, tone in values]
 
 
-def _speed(given: Report) -> list[dict[str, str]]:
+def _through_the_link(context: BuildContext) -> list[dict[str, str]]:
+    """What an open board's serial port lets through, as the deployment package predicts it."""
+    if not context.config.target.is_open:
+        return []
+    predicted = read_json_file(context.output / "deploy" / METADATA)["pixels_per_s"]
+    return [_row("pixels a second through the UART", f"{predicted:,.0f}", "")]
+
+
+def _speed(given: Report, through_the_link: list[dict[str, str]]) -> list[dict[str, str]]:
     total, sim = given["estimate"]["total"], given["rtlsim"]
     clock = sim["clock_mhz"]
     estimated, simulated = total["cycles_per_pixel"], sim["cycles_per_pixel"]
@@ -80,6 +89,7 @@ def _speed(given: Report) -> list[dict[str, str]]:
     return [
         _row("cycles a pixel", f"{estimated:,.1f}", f"{simulated:,.1f}", _percent(estimated / simulated - 1)),
         _row("pixels a second", f"{clock * 1e6 / estimated:,.0f}", f"{sim['pixels_per_s']:,.0f}"),
+        *through_the_link,
         _row("first output after", "", f"{first:,} cycles = {first / clock:,.1f} µs"),
         _row("MAC efficiency", "", f"{100 * sim['mac_efficiency']:.1f} %"),
         _row("pixels simulated", "", f"{sim['pixels']:,}"),
