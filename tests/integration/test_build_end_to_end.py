@@ -174,8 +174,10 @@ def test_resume_keeps_everything_and_leaves_every_byte(folder: Path, built: Path
     before, seconds = contents(built), [s["seconds"] for s in read(built, "manifest.json")["steps"]]
     assert build(folder, built, "--resume") == 0
     assert contents(built) == before
-    after = [step["seconds"] for step in read(built, "manifest.json")["steps"]]
-    assert sum(a == b for a, b in zip(after, seconds, strict=True)) >= len(after) - 1
+    after = read(built, "manifest.json")["steps"]
+    # a step that is skipped looks again for what it lacked
+    for step, earlier in zip(after, seconds, strict=True):
+        assert step["status"] == "skipped" or step["seconds"] == earlier
 
 
 def test_resume_makes_lost_outputs_again_byte_for_byte(folder: Path, built: Path) -> None:
