@@ -89,4 +89,4 @@ def _speeds(rows: Sequence[dict[str, Any]]) -> str:
 
 def _misses(rows: Sequence[dict[str, Any]]) -> list[str]:
     missed = [f"- `{row['name']}`: {'; '.join(row['missed'])}" for row in rows if row["missed"]]
-    return ["Over budget:", "", *missed] if missed else ["Every configuration that has a budget is within it."]
+    return ["Over budget:", "", *missed] if missed else ["Every configuration with a budget is within it."]

@@ -80,7 +80,7 @@ def test_the_table_has_a_cell_for_every_column(tmp_path: Path, config: BuildConf
     assert len(lines) == 3 + len(PUBLISHED)
     assert {line.count("|") for line in lines} == {HEAD.count("|")}
     assert "1/45.1" in lines[2]
-    assert "Every configuration that has a budget is within it." in render_bench(results)
+    assert "Every configuration with a budget is within it." in render_bench(results)
 
 
 def test_an_unknown_configuration_is_refused_before_anything_runs(
