@@ -15,7 +15,8 @@ from finn_flirnn.models.checkpoints import load_checkpoint, load_manifest, save_
 from finn_flirnn.models.evaluation import evaluate, headline
 from finn_flirnn.models.fused import KernelUnavailable
 from finn_flirnn.models.losses import LossKind, LossPlan
-from finn_flirnn.models.training import MODEL_FILE, STATE_FILE, Phase, Trainer, TrainingPlan
+from finn_flirnn.models.training import MODEL_FILE, STATE_FILE, Trainer
+from finn_flirnn.models.training_plan import Phase, TrainingPlan
 from finn_flirnn.physics.lifetimes import DIRECT_OUTPUTS
 from finn_flirnn.physics.presets import PRESETS, preset_by_name
 
@@ -74,6 +75,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
     parser.add_argument("--batch", type=int, default=256, metavar="N")
     parser.add_argument("--decays", type=int, default=400_000, metavar="N", help="size of the training set")
+    parser.add_argument(
+        "--dim-share",
+        type=float,
+        default=TrainingPlan.dim_share,
+        metavar="S",
+        help="share of it with peaks in the lowest tenth of the preset's range",
+    )
+    parser.add_argument(
+        "--average",
+        type=float,
+        default=TrainingPlan.average,
+        metavar="A",
+        help="keep the moving average of the weights, this share of itself a step; 0 for none",
+    )
     parser.add_argument("--start", metavar="NAME|FILE.npz", help="begin with this checkpoint's weights")
     parser.add_argument(
         "--lifetimes", action="store_true", help="no decoder: predict the mean lifetime and the fraction"
@@ -139,6 +154,8 @@ def plan_of(given: argparse.Namespace) -> TrainingPlan:
             given.lifetime_weight,
         ),
         teacher=given.teacher,
+        dim_share=given.dim_share,
+        average=given.average,
     )
 
 

@@ -2,20 +2,21 @@
 """Training of Seq2SeqLite on simulated decays: float first, then with the quantisers.
 
 One step is a batch through the fused kernel, Adam, gradients clipped at norm 1, and a learning rate
-that rises over the first steps of a phase and then falls as a cosine. The order of the batches follows
-from the seed and the epoch alone, so a run that was killed and resumed equals one that was not.
+that rises over the first steps of a phase and then falls as a cosine. What is validated and kept may be the
+moving average of the weights: weights of few bits hop between neighbouring codes, their average does not.
+The order of the batches follows from the seed and the epoch alone, so a run that was killed and resumed
+equals one that was not.
 """
 
 from __future__ import annotations
 
 import io
-import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -32,9 +33,10 @@ from finn_flirnn.models.evaluation import (
     predict_unquantised,
 )
 from finn_flirnn.models.fused import fused_forward, lanes, to_blocks
-from finn_flirnn.models.losses import Loss, LossPlan
+from finn_flirnn.models.losses import Loss
 from finn_flirnn.models.seq2seq_lite import Seq2SeqLite
-from finn_flirnn.physics.decays import Decays, simulate
+from finn_flirnn.models.training_plan import Phase, TrainingPlan
+from finn_flirnn.physics.decays import Decays
 from finn_flirnn.physics.irf_split import IrfSplit
 from finn_flirnn.physics.lifetimes import MeanLifetimes
 from finn_flirnn.physics.preprocess import normalise
@@ -42,85 +44,6 @@ from finn_flirnn.physics.presets import preset_by_name
 
 STATE_FILE = "training.pt"
 MODEL_FILE = "model.npz"
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A stretch of training: with or without quantisers, a number of steps, the highest learning rate."""
-
-    name: str
-    quantised: bool
-    steps: int
-    learning_rate: float
-    final_fraction: float = 0.01
-    warmup: int = 200
-
-    def rate(self, step: int) -> float:
-        """Learning rate of a step (0 is the first)."""
-        if step < self.warmup:
-            return self.learning_rate * (step + 1) / self.warmup
-        done = (step - self.warmup) / max(1, self.steps - self.warmup)
-        low = self.learning_rate * self.final_fraction
-        return low + 0.5 * (self.learning_rate - low) * (1 + math.cos(math.pi * done))
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """Everything that decides the result of a training run.
-
-    train_decays, validation_decays: simulated once from the seed. batch: sequences a step.
-    validate_every: steps between validations; the weights of the best one in the last phase are kept.
-    start: a checkpoint (name or path) whose weights to begin with, or None for random ones.
-    disjoint_irfs: keep IRFs of validation and test out of the training (``physics.irf_split``).
-    loss: what is minimised. teacher: a checkpoint whose float model teaches, if the loss wants a teacher.
-    """
-
-    model: dict[str, Any]
-    phases: tuple[Phase, ...]
-    preset: str = "paper135"
-    seed: int = 1
-    train_decays: int = 400_000
-    validation_decays: int = 4_096
-    batch: int = 256
-    gradient_clip: float = 1.0
-    validate_every: int = 1_000
-    start: str | None = None
-    loss: LossPlan = LossPlan()
-    teacher: str | None = None
-    disjoint_irfs: bool = True
-
-    def __post_init__(self) -> None:
-        if not self.phases or any(phase.steps < 1 for phase in self.phases):
-            raise ValueError("a training plan needs phases of at least one step each")
-        if not 1 <= self.batch <= self.train_decays:
-            raise ValueError(
-                f"batch={self.batch} must lie in 1 to train_decays={self.train_decays}; "
-                "choose a smaller batch"
-            )
-        if self.loss.needs_teacher != (self.teacher is not None):
-            raise ValueError(
-                f"the loss {self.loss.kind} and teacher={self.teacher} do not fit together; name a teacher "
-                "for a loss that distils, and only for such a one"
-            )
-
-    @property
-    def predicts_decays(self) -> bool:
-        """Whether the model has a decoder; if not, it learns lifetimes."""
-        return bool(self.model.get("decoder", True))
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """Everything, as JSON gives it back."""
-        return cast("dict[str, Any]", json.loads(json.dumps(asdict(self))))
-
-    def simulate(self, pixels: int, stream: int, split: IrfSplit) -> Decays:
-        """Decays of the plan's preset; stream: part of the seed."""
-        return simulate(
-            preset_by_name(self.preset),
-            pixels,
-            (self.seed, stream),
-            split=split if self.disjoint_irfs else None,
-        )
 
 
 @dataclass
@@ -148,9 +71,10 @@ class TrainingData:
     @classmethod
     def simulate(cls, plan: TrainingPlan, taught: Path | None = None) -> TrainingData:
         """The training set of a plan; taught: folder that keeps what teachers predict, see ``_taught``."""
-        decays = plan.simulate(plan.train_decays, 0, IrfSplit.TRAIN)
-        x = torch.from_numpy(normalise(decays.counts)[:, :, None])
-        truth = torch.from_numpy(decays.sfd if plan.predicts_decays else _lifetimes(decays))
+        parts = plan.training_decays()
+        x = torch.from_numpy(np.concatenate([normalise(part.counts)[:, :, None] for part in parts]))
+        truths = [part.sfd if plan.predicts_decays else _lifetimes(part) for part in parts]
+        truth = torch.from_numpy(np.concatenate(truths))
         return cls(x, truth, None if plan.teacher is None else _taught(plan, x, taught))
 
     def batch(self, plan: TrainingPlan, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -192,7 +116,7 @@ def _taught(plan: TrainingPlan, x: Tensor, folder: Path | None) -> Tensor:
         return predict_unquantised(teacher, x)
     assert plan.teacher is not None
     conditions = asdict(preset_by_name(plan.preset))
-    data = [conditions, plan.seed, plan.train_decays, plan.disjoint_irfs]
+    data = [conditions, plan.seed, plan.train_decays, plan.disjoint_irfs, plan.dim_share]
     path = folder / f"taught_{sha256_of_value([content_of(plan.teacher), data])[:20]}.npy"
     if not path.exists():
         predicted = predict_unquantised(teacher, x)
@@ -268,6 +192,8 @@ class Trainer:
             self.phase_index += 1
             self.step = 0
             if self.phase_index < len(self.plan.phases):
+                if self.plan.average:  # go on from what was kept
+                    torch._foreach_copy_(self._weights(), self.averages)
                 self._begin_phase()
             self.save()
         last = [entry for entry in self.history if entry.phase == self.plan.phases[-1].name]
@@ -277,6 +203,7 @@ class Trainer:
         phase = self.plan.phases[self.phase_index]
         self.model.quantised = phase.quantised
         self.optimiser = torch.optim.Adam(self.model.parameters(), lr=phase.learning_rate)
+        self.averages = [p.detach().clone() for p in self.model.parameters()]
         self.best = math.inf
 
     def _steps_before(self) -> int:
@@ -290,6 +217,8 @@ class Trainer:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.gradient_clip)
         self.optimiser.step()
+        if self.plan.average:
+            torch._foreach_lerp_(self.averages, self._weights(), 1 - self.plan.average)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise FloatingPointError(
@@ -297,13 +226,30 @@ class Trainer:
             )
         return value
 
+    def _weights(self) -> list[Tensor]:
+        return [p.detach() for p in self.model.parameters()]
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """The model with the moving average of its weights, if the plan has one."""
+        if not self.plan.average:
+            yield
+            return
+        weights = [w.clone() for w in self._weights()]
+        torch._foreach_copy_(self._weights(), self.averages)
+        try:
+            yield
+        finally:
+            torch._foreach_copy_(self._weights(), weights)
+
     def _validate(self, phase: Phase, loss: float, decays: Decays) -> None:
         predict = predict_integer if phase.quantised else predict_float
-        metrics = accuracy(predict(self.model, decays.counts), decays)
-        self.history.append(Validation(phase.name, self.step, loss, metrics))
-        if (error := headline(metrics)[1]) < self.best:
-            self.best = error
-            self.save_model(metrics)
+        with self._averaged():
+            metrics = accuracy(predict(self.model, decays.counts), decays)
+            self.history.append(Validation(phase.name, self.step, loss, metrics))
+            if (error := headline(metrics)[1]) < self.best:
+                self.best = error
+                self.save_model(metrics)
 
     def save_model(self, metrics: dict[str, float]) -> Path:
         """Write the model as it stands, with its manifest."""
@@ -333,7 +279,8 @@ class Trainer:
             "elapsed": self.elapsed,
             "best": self.best,
             "history": [asdict(validation) for validation in self.history],
-            "weights": {name: p.detach() for name, p in self.model.named_parameters()},
+            "weights": self._weights(),
+            "averages": self.averages,
             "optimiser": self.optimiser.state_dict(),
         }
         buffer = io.BytesIO()
@@ -353,6 +300,5 @@ class Trainer:
             self._begin_phase()
             self.optimiser.load_state_dict(state["optimiser"])
         self.best = state["best"]
-        with torch.no_grad():
-            for name, parameter in self.model.named_parameters():
-                parameter.copy_(state["weights"][name])
+        for ours, kept in ((self._weights(), state["weights"]), (self.averages, state["averages"])):
+            torch._foreach_copy_(ours, kept)

@@ -28,7 +28,8 @@ from finn_flirnn.models.evaluation import predict_float, predict_integer
 from finn_flirnn.models.fused import lanes
 from finn_flirnn.models.losses import LossKind, LossPlan
 from finn_flirnn.models.ptq import PtqPlan, quantise_after_training
-from finn_flirnn.models.training import MODEL_FILE, STATE_FILE, Phase, Trainer, TrainingPlan
+from finn_flirnn.models.training import MODEL_FILE, STATE_FILE, Trainer
+from finn_flirnn.models.training_plan import Phase, TrainingPlan
 from finn_flirnn.models.widen import widened
 from finn_flirnn.physics.decays import Decays as SimulatedDecays
 from finn_flirnn.physics.decays import simulate

@@ -16,7 +16,8 @@ from finn_flirnn.models.checkpoints import load_checkpoint, load_manifest, shipp
 from finn_flirnn.models.evaluation import accuracy, evaluate, predict_float, predict_integer
 from finn_flirnn.models.losses import LossKind, LossPlan
 from finn_flirnn.models.train import add_arguments, run
-from finn_flirnn.models.training import STATE_FILE, Phase, Trainer, TrainingPlan
+from finn_flirnn.models.training import STATE_FILE, Trainer
+from finn_flirnn.models.training_plan import Phase, TrainingPlan
 from finn_flirnn.physics.decays import simulate
 from finn_flirnn.physics.irf_split import IrfSplit
 from finn_flirnn.physics.preprocess import normalise
@@ -42,19 +43,23 @@ class Killed(Exception):
     """Stands for the end of the process."""
 
 
+@pytest.mark.parametrize("average", [0.0, 0.8])
 @pytest.mark.parametrize(("phase", "step"), [("float", 7), ("float", 12), ("qat", 5)])
-def test_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, phase: str, step: int) -> None:
-    whole = Trainer(PLAN, tmp_path / "whole")
+def test_resumed_run_equals_an_uninterrupted_one(
+    tmp_path: Path, phase: str, step: int, average: float
+) -> None:
+    plan = replace(PLAN, average=average)
+    whole = Trainer(plan, tmp_path / "whole")
     metrics = whole.run()
 
     def kill(current: Phase, done: int, loss: float) -> None:
         if (current.name, done) == (phase, step):
             raise Killed
 
-    broken = Trainer(PLAN, tmp_path / "broken", checkpoint_seconds=0.0, report=kill)
+    broken = Trainer(plan, tmp_path / "broken", checkpoint_seconds=0.0, report=kill)
     with pytest.raises(Killed):
         broken.run()
-    again = Trainer(PLAN, tmp_path / "broken")
+    again = Trainer(plan, tmp_path / "broken")
     again.resume()
     assert again.run() == metrics
     assert again.history == whole.history
@@ -77,6 +82,30 @@ def test_training_lowers_the_error_and_keeps_the_best_model(tmp_path: Path) -> N
     kept = load_manifest(tmp_path / "model")
     assert kept["metrics"]["validation"]["float"] == best
     assert kept["training"]["conditions"]["irf_position_ns"] == 1.8
+
+
+def test_kept_weights_are_the_moving_average_of_all_steps(tmp_path: Path) -> None:
+    seen = []
+
+    def keep(phase: Phase, step: int, loss: float) -> None:
+        seen.append(trainer.model.float_weights())
+
+    plan = replace(PLAN, phases=(Phase("float", False, 4, 1e-2, warmup=1),), average=0.75)
+    trainer = Trainer(plan, tmp_path, report=keep)
+    wanted = trainer.model.float_weights()
+    trainer.run()
+    for weights in seen:
+        wanted = {name: 0.75 * value + 0.25 * weights[name] for name, value in wanted.items()}
+    for name, value in load_checkpoint(tmp_path / "model.npz").float_weights().items():
+        np.testing.assert_allclose(value, wanted[name], rtol=1e-5, atol=1e-7)
+        assert not np.array_equal(value, seen[-1][name])
+
+
+def test_dim_share_draws_that_share_from_the_lowest_peaks() -> None:
+    bright, dim = replace(PLAN, train_decays=400, dim_share=0.25).training_decays()
+    assert (len(bright), len(dim)) == (300, 100)
+    assert dim.peak_counts.max() <= 245 < bright.peak_counts.max()
+    assert len(PLAN.training_decays()) == 1
 
 
 def test_loss_can_be_exchanged(tmp_path: Path) -> None:
@@ -104,6 +133,8 @@ def test_diverging_training_stops_with_the_remedy(tmp_path: Path) -> None:
     [
         ({"phases": ()}, "phases of at least one step"),
         ({"batch": 401}, "batch=401 must lie in 1 to"),
+        ({"dim_share": 1.0}, "dim_share must lie in 0 to 1, and below 1, got 1.0"),
+        ({"average": -0.1}, "average must lie in 0 to 1, and below 1, got -0.1"),
         ({"loss": LossPlan(LossKind.BLEND)}, "loss blend and teacher=None do not fit together"),
         ({"teacher": "seq2seqlite32_8bit"}, "loss truth and teacher=seq2seqlite32_8bit do not fit"),
     ],
