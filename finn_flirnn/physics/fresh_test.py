@@ -18,7 +18,7 @@ from finn_flirnn.physics.irf import EmgIrf
 from finn_flirnn.physics.irf_split import IrfSplit
 from finn_flirnn.physics.lifetimes import Lifetimes, MeanLifetimes
 from finn_flirnn.physics.pixel_errors import PixelErrors
-from finn_flirnn.physics.presets import Preset
+from finn_flirnn.physics.presets import Preset, Range
 
 STREAM = 9_001
 """Part of the seed of test decays; those of training and validation have 0 and 1 in its place."""
@@ -35,9 +35,7 @@ def fresh_errors(method: Method, preset: Preset, pixels: int, seed: Sequence[int
         raise ValueError(f"pixels must be at least 1, got {pixels}")
     parts = []
     for number, first in enumerate(range(0, pixels, PART)):
-        decays = simulate(
-            preset, min(PART, pixels - first), (*seed, STREAM, number), split=IrfSplit.TEST
-        )
+        decays = simulate(preset, min(PART, pixels - first), (*seed, STREAM, number), split=IrfSplit.TEST)
         sfd, lifetimes = method(decays)
         parts.append(PixelErrors.of(sfd, decays, lifetimes))
     return PixelErrors.joined(parts)
@@ -53,9 +51,27 @@ def by_condition(method: Method, preset: Preset, pixels: int, seed: int) -> dict
 
 def fit_method(decays: Decays) -> Prediction:
     """The maximum-likelihood fit, which knows each pixel's IRF, the laser and the range of lifetimes."""
+    position = decays.preset.irf_position_ns + decays.irf_shift_ns
+    return _fitted(decays, EmgIrf(position, decays.irf_fwhm_ns, decays.irf_tail_ratio), None)
+
+
+def fit_shift_method(decays: Decays) -> Prediction:
+    """The fit as it is mostly used: one IRF of the preset's middle width for all, its shift fitted.
+
+    It knows the laser, and the ranges of lifetimes and of the shift (of at least a gate to either side).
+    """
     preset = decays.preset
-    irf = EmgIrf(preset.irf_position_ns + decays.irf_shift_ns, decays.irf_fwhm_ns, decays.irf_tail_ratio)
-    bounds = preset.tau1_range_ns[0], preset.tau2_range_ns[1]
-    found = fit_decays(decays.counts, preset.grid, irf, FitOptions(lifetime_bounds_ns=bounds)).lifetimes
+    irf = EmgIrf(
+        preset.irf_position_ns, *(sum(r) / 2 for r in (preset.irf_fwhm_range_ns, preset.irf_tail_ratio_range))
+    )
+    farthest = max(preset.irf_shift_gates, 1.0) * preset.gate_step_ns
+    return _fitted(decays, irf, (-farthest, farthest))
+
+
+def _fitted(decays: Decays, irf: EmgIrf, shift_bounds_ns: Range | None) -> Prediction:
+    preset = decays.preset
+    lifetimes = preset.tau1_range_ns[0], preset.tau2_range_ns[1]
+    options = FitOptions(lifetime_bounds_ns=lifetimes, shift_bounds_ns=shift_bounds_ns)
+    found = fit_decays(decays.counts, preset.grid, irf, options).lifetimes
     sfd = sample_decays(preset.grid.starts_ns, found.tau1_ns, found.tau2_ns, found.amplitude_fraction)
     return sfd, found

@@ -146,6 +146,15 @@ class HarmonicResponse:
             return self
         return HarmonicResponse(self.grid, self.omega, self.spectrum[chosen], self.waves)
 
+    def shifted(self, shift_ns: Reals) -> HarmonicResponse:
+        """The same with the IRF later by shift_ns, (pixels,) or (1,)."""
+        turned = self.spectrum * np.exp(-1j * self.omega * shift_ns[:, None])
+        return HarmonicResponse(self.grid, self.omega, turned, self.waves)
+
+    def irf(self) -> Reals:
+        """Gate integrals of the IRF itself, of as many harmonics as the decays': (pixels or 1, gates)."""
+        return self._synthesise(self.spectrum) + self.grid.width_ns / self.grid.laser_period_ns
+
     def response(self, lifetime_ns: Reals) -> Reals:
         """lifetime_ns: (pixels,) -> (pixels, gates) photons of a decay of unit amplitude."""
         decay = 1 / (1 / lifetime_ns[:, None] + 1j * self.omega)

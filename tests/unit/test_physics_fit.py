@@ -76,6 +76,49 @@ def test_fit_reaches_the_accuracy_of_a_maximum_likelihood_fit() -> None:
     assert fit.deviance.mean() == pytest.approx(256 - 5, rel=0.04)
 
 
+def test_shift_of_the_irf_is_fitted_along() -> None:
+    options = FitOptions(max_iterations=200, tolerance=1e-9, shift_bounds_ns=(-0.2, 0.2))
+    for shift in (-0.13, 0.0, 0.07):
+        irf = EmgIrf(PAPER135.irf_position_ns - shift, 0.25)
+        fit = fit_decays(noise_free(PAPER135, 0.3, 1.2, 0.5), PAPER135.grid, irf, options)
+        found = fit.lifetimes
+        got = [found.tau1_ns[0], found.tau2_ns[0], found.amplitude_fraction[0]]
+        # The fit's Fourier series is true to 1e-5 of the amplitude.
+        assert got == pytest.approx([0.3, 1.2, 0.5], rel=3e-3)
+        assert fit.shift_ns[0] == pytest.approx(shift, abs=3e-4)
+        assert fit.converged.all()
+
+
+def test_fitted_shift_is_a_minimum_of_the_deviance() -> None:
+    counts = np.random.default_rng(5).poisson(noise_free(PAPER135, 0.4, 1.8, 0.6) / 10)
+    free = FitOptions(tolerance=1e-7, max_iterations=100, shift_bounds_ns=(-0.2, 0.2))
+    fit = fit_decays(counts, PAPER135.grid, EmgIrf(PAPER135.irf_position_ns + 0.1, 0.25), free)
+    assert fit.converged.all()
+    held = FitOptions(tolerance=1e-7, max_iterations=100)
+    at = PAPER135.irf_position_ns + 0.1 + fit.shift_ns[0]
+    least, before, after = (
+        fit_decays(counts, PAPER135.grid, EmgIrf(at + move, 0.25), held).deviance[0]
+        for move in (0.0, -0.01, 0.01)
+    )
+    assert least == pytest.approx(fit.deviance[0], abs=1e-4)
+    assert min(before, after) > least + 0.1
+
+
+def test_fit_that_finds_its_shift_has_no_bias_and_one_that_misses_it_has() -> None:
+    decays = simulate(BRIGHT_TCSPC, 600, 25)
+    nominal = EmgIrf(TCSPC256.irf_position_ns, decays.irf_fwhm_ns)
+    farthest = TCSPC256.irf_shift_gates * TCSPC256.gate_step_ns
+    free = replace(prior_bounds(TCSPC256), shift_bounds_ns=(-farthest, farthest))
+    found = fit_decays(decays.counts, TCSPC256.grid, nominal, free)
+    missed = fit_decays(decays.counts, TCSPC256.grid, nominal, prior_bounds(TCSPC256))
+    assert np.median(np.abs(found.shift_ns - decays.irf_shift_ns)) < 0.003
+    assert np.all(np.abs(found.shift_ns) <= farthest) and np.all(missed.shift_ns == 0)
+    error, wrong = (np.median(np.abs(fit.lifetimes.tau_m_ns - decays.tau_m_ns)) for fit in (found, missed))
+    assert error < 0.015 < wrong / 2
+    assert abs(np.mean(found.lifetimes.tau_m_ns - decays.tau_m_ns)) < 0.006
+    assert found.deviance.mean() == pytest.approx(256 - 6, rel=0.04) and found.converged.mean() > 0.95
+
+
 def deviance(counts: np.ndarray, expected: np.ndarray) -> float:
     logs = np.where(counts > 0, counts * np.log(np.maximum(counts, 1) / expected), 0)
     return float(2 * np.sum(expected - counts + logs))
@@ -180,6 +223,7 @@ def test_dead_gates_do_not_touch_the_fit() -> None:
     [
         (lambda: FitOptions(components=3), "components must be 1 or 2"),
         (lambda: FitOptions(lifetime_bounds_ns=(0.0, 1.0)), "0 < low < high"),
+        (lambda: FitOptions(shift_bounds_ns=(0.1, 0.1)), "finite with low < high"),
         (lambda: FitOptions(max_iterations=0), "must be positive"),
         (lambda: fit_decays(np.zeros((2, 134)), PAPER135.grid, EmgIrf(1.8, 0.25)), "grid's 135 gates"),
         (lambda: fit_decays(np.full((2, 135), -1.0), PAPER135.grid, EmgIrf(1.8, 0.25)), "negative"),

@@ -12,7 +12,7 @@ from finn_flirnn.physics import fresh_test
 from finn_flirnn.physics.bayes import known_irf
 from finn_flirnn.physics.conditions import CONDITIONS
 from finn_flirnn.physics.decays import Decays, simulate
-from finn_flirnn.physics.fresh_test import by_condition, fit_method, fresh_errors
+from finn_flirnn.physics.fresh_test import by_condition, fit_method, fit_shift_method, fresh_errors
 from finn_flirnn.physics.irf import IrfHistogram
 from finn_flirnn.physics.irf_split import SHIFT_CELL_NS, WIDTH_CELL_NS, IrfSplit, tenth_of
 from finn_flirnn.physics.lifetimes import MeanLifetimes, lifetimes_from_sfd
@@ -119,6 +119,21 @@ def test_every_condition_changes_the_decays_and_only_them() -> None:
     assert {p.grid.starts_ns.tobytes() for p in changed} == {PAPER135.grid.starts_ns.tobytes()}
     counts = [simulate(p, 2, 1).counts.tobytes() for p in changed]
     assert len(set(counts)) == len(counts)
+
+
+def test_fit_that_knows_the_irf_lies_below_one_that_fits_its_shift() -> None:
+    known, shifted = (fresh_errors(m, PAPER135, 200, (3,)).figures() for m in (fit_method, fit_shift_method))
+    prior = fresh_errors(guess, PAPER135, 200, (3,)).figures()
+    for name in ("rmse_full", "tau_m_mae_ns"):
+        assert known[name] < 0.6 * shifted[name] < 0.6 * prior[name]
+
+
+def test_shift_is_free_by_a_gate_where_the_preset_holds_the_irf_still() -> None:
+    still = replace(known_irf(PAPER135), peak_range=(1500.0, 2000.0))
+    decays = simulate(still, 60, 4)
+    sfd, lifetimes = fit_shift_method(decays)
+    figures = PixelErrors.of(sfd, decays, lifetimes).figures()
+    assert figures["tau_m_mae_ns"] < 0.05
 
 
 def test_fit_that_knows_the_conditions_does_not_break() -> None:

@@ -55,6 +55,18 @@ def test_gate_integral_equals_a_convolution_on_a_finer_grid(preset, tail: float,
 
 
 @pytest.mark.parametrize("tail", [0.0, 1.0])
+def test_slope_by_the_irf_s_shift_is_that_of_small_shifts(tail: float) -> None:
+    series = HarmonicResponse.of(GRID, EmgIrf(1.8, 0.25, tail), tolerance=1e-5)
+    small = np.array([1e-5])
+    apart = series.shifted(small).response(LIFETIMES) - series.shifted(-small).response(LIFETIMES)
+    slope = series.response(LIFETIMES) / LIFETIMES[:, None] - series.irf()
+    np.testing.assert_allclose(slope, apart / (2 * small), atol=1e-7)
+    later = HarmonicResponse.of(GRID, EmgIrf(np.array([1.9, 1.6, 1.8]), 0.25, tail), tolerance=1e-5)
+    by_hand = series.shifted(np.array([0.1, -0.2, 0.0])).response(LIFETIMES)
+    np.testing.assert_allclose(by_hand, later.response(LIFETIMES), atol=1e-12)
+
+
+@pytest.mark.parametrize("tail", [0.0, 1.0])
 def test_gates_that_tile_the_period_collect_the_whole_decay(tail: float) -> None:
     grid = GateGrid(100, 0.125, 0.125, 12.5)
     assert gate_response(grid, EmgIrf(3.3, 0.25, tail), LIFETIMES).sum(axis=1) == pytest.approx(LIFETIMES)
