@@ -16,7 +16,7 @@ KEY = "decoder_lanes"
 
 @dataclass(frozen=True)
 class LanesOfLayers:
-    """"lanes" as an object."""
+    """ "lanes" as an object."""
 
     encoder: int = whole(1, 1 << 20)
     decoder: int = whole(1, 1 << 20)

@@ -13,9 +13,7 @@ CELL_LATENCY = {"after": 17, "reset": 9, "candidate": 10}
 """LATENCY of pipeline_out in rtl/gru_after.sv and rtl/gru_before.sv."""
 
 
-def gru_step_cycles(
-    layer: GruLayer, folding: GruFolding, multiplier: Multiplier = Multiplier.DSP48E2
-) -> int:
+def gru_step_cycles(layer: GruLayer, folding: GruFolding, multiplier: Multiplier = Multiplier.DSP48E2) -> int:
     """Cycles in which all lanes advance by one step: their work, or the ring's latency if that is longer."""
     nf, sf = layer.hidden // folding.pe, layer.hidden // folding.simd
     work = folding.lanes * gru_lane_step_cycles(layer, folding)

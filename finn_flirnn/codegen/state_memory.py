@@ -50,9 +50,7 @@ def state_memory(width: int, words: int, vector: int, style: RamStyle, has_ultra
     shallow = words <= SHALLOW_WORDS or width * words <= SHALLOW_BITS
     if shallow and style is not RamStyle.ULTRA:
         return StateMemory(0, 1, width, words, Resources())
-    ultra = style is RamStyle.ULTRA or (
-        style is RamStyle.AUTO and has_ultra and width * words >= ULTRA_BITS
-    )
+    ultra = style is RamStyle.ULTRA or (style is RamStyle.AUTO and has_ultra and width * words >= ULTRA_BITS)
     count = _ultra_rams if ultra else _block_rams
     fitting = [k for k in divisors(vector) if k == 1 or k * width <= ULTRA_WIDTH]
     row = min(fitting, key=lambda k: (count(k * width, words // k), k))

@@ -27,9 +27,7 @@ class DenseLayer:
 
     def __post_init__(self) -> None:
         if self.weight.ndim != 2 or self.bias.shape != self.weight.shape[:1]:
-            raise ValueError(
-                f"weight {self.weight.shape} and bias {self.bias.shape} must be (O, N) and (O,)"
-            )
+            raise ValueError(f"weight {self.weight.shape} and bias {self.bias.shape} must be (O, N) and (O,)")
         self.weight_format.check("weight", self.weight)
 
     @property

@@ -3,10 +3,11 @@
 
 Settings of a grid file, beside what all units share: "preset"; "train", "test": numbers of decays; "start":
 a checkpoint whose weights float models begin with, widened to their size if need be (it is taken as it is if
-"steps" is 0); "calibration": decays of PTQ; "shipped": test decays of checkpoints; "shifted": decays under
-each other condition for checkpoints, float models, prior and fits, 0 for none; "fit": decays of each fit;
-"bayes": of the Bayes floor; "draws" of a posterior for the latter. Training, validation and test have IRFs of
-their own (``physics.irf_split``).
+"steps" is 0); "lifetime_weight" of all losses (``models.losses``); "average" of the weights in training
+(``models.training_plan``); "calibration": decays of PTQ; "shipped": test decays of checkpoints; "shifted":
+decays under each other condition for checkpoints, float models, prior and fits, 0 for none; "fit": decays of
+each fit; "bayes": of the Bayes floor; "draws" of a posterior for the latter. Training, validation and test have
+IRFs of their own (``physics.irf_split``).
 
 Gates and candidates have 8 bits and pre-activations 10; with weights wider than 8 bits all have 16. Networks
 trained with quantisers have the grids that PTQ's calibration finds for their float model.
@@ -46,6 +47,8 @@ DEFAULTS: dict[str, Any] = {
     "train": 200_000,
     "test": 20_000,
     "start": None,
+    "lifetime_weight": 0.0,
+    "average": 0.0,
     "calibration": 512,
     "shipped": 100_000,
     "shifted": 2_000,
@@ -183,8 +186,9 @@ def _train(
         batch=batch,
         validate_every=max(1, steps // VALIDATIONS),
         start=None if start is None else str(start),
-        loss=LossPlan(LossKind(choices.get("loss", "truth"))),
+        loss=LossPlan(LossKind(choices.get("loss", "truth")), lifetime_weight=choices["lifetime_weight"]),
         teacher=None if teacher is None else str(teacher / MODEL_FILE),
+        average=choices["average"],
     )
     trainer = Trainer(plan, folder, taught=teacher, checkpoint_seconds=60.0)
     if (folder / STATE_FILE).exists():
@@ -237,10 +241,6 @@ def _sizes(model: Seq2SeqLite) -> dict[str, float]:
 
 def _hardware(model: Seq2SeqLite) -> dict[str, float]:
     """The cheapest folding of at most ``TARGET_CYCLES`` cycles a pixel, by the builder's own estimate."""
-    network = model.to_network()
-    # the builder's estimate is of one layer on each side
-    if len(network.encoders) != 1 or len(network.decoders) != 1:
-        return {}
-    choice = choose_folding(network, Multiplier.DSP48E2, NO_LIMIT, TARGET_CYCLES)
+    choice = choose_folding(model.to_network(), Multiplier.DSP48E2, NO_LIMIT, TARGET_CYCLES)
     used = choice.resources
     return {"cycles": choice.cycles_per_pixel, "dsp": used.dsp, "lut": used.lut, "ff": used.ff}

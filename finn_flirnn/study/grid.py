@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -30,6 +30,10 @@ def _flags(default: tuple[bool, ...]) -> Any:
 
 def _sizes() -> Any:
     return setting('sizes of the grid such as "32" or "32x16"', bool, ())
+
+
+def _parts() -> Any:
+    return setting("objects", bool, ())
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,11 @@ class AfterTraining(DataClassDictMixin):
 
 @dataclass(frozen=True)
 class Grid(DataClassDictMixin):
-    """A study. ``settings`` go to the workload as they are: data, sizes, seeds of its own."""
+    """A study. ``settings`` go to the workload as they are: data, sizes, seeds of its own.
+
+    trained: sizes whose float model is there already, with its checkpoint; the others are trained. qat, ptq:
+    each part is every combination of its lists; what two parts have in common is done once.
+    """
 
     training: Training
     name: str = setting("a word", lambda v: v.isidentifier())
@@ -93,8 +101,15 @@ class Grid(DataClassDictMixin):
     stacked: tuple[tuple[int, ...], ...] = _numbers(1, 4096, ())
     batch: int = whole(1, 1 << 20, 128)
     teacher: Teacher | None = None
-    qat: Aware | None = None
-    ptq: AfterTraining | None = None
+    trained: dict[str, str] = field(
+        default_factory=dict,
+        metadata={
+            "accepted": 'an object such as {"32": "teachers/float32"}',
+            "allows": lambda v: all(isinstance(name, str) and name for name in v.values()),
+        },
+    )
+    qat: tuple[Aware, ...] = _parts()
+    ptq: tuple[AfterTraining, ...] = _parts()
     checkpoints: tuple[str, ...] = setting("names or paths of checkpoints", bool, ())
     images: tuple[str, ...] = setting("names of measurements", bool, ())
     settings: dict[str, Any] = field(
@@ -149,17 +164,19 @@ def load_grid(path: Path) -> tuple[Grid, Workload]:
     if problems:
         raise ConfigError(str(path), problems)
     grid = Grid.from_dict(tree)
-    distils = grid.qat is not None and any(loss != "truth" for loss in grid.qat.losses)
+    distils = any(loss != "truth" for part in grid.qat for loss in part.losses)
     if distils and grid.teacher is None:
         problems.append(Problem("teacher", "missing, but qat.losses distils", '"truth" alone, or a teacher'))
     if grid.teacher is not None and not grid.teacher.is_clear:
         accepted = '"checkpoint" alone, or "hidden", "steps" and "rate"'
         problems.append(Problem("teacher", f"found {sorted(tree['teacher'])}", accepted))
-    for name in ("qat", "ptq"):
-        part = getattr(grid, name)
-        unknown = sorted(set(part.sizes) - grid.sizes.keys()) if part else []
+    named: dict[str, Iterable[str]] = {"trained": grid.trained}
+    for name, parts in (("qat", grid.qat), ("ptq", grid.ptq)):
+        named |= {f"{name}[{i}].sizes": part.sizes for i, part in enumerate(parts)}
+    for name, sizes in named.items():
+        unknown = sorted(set(sizes) - grid.sizes.keys())
         if unknown:
-            problems.append(Problem(f"{name}.sizes", f"found {unknown}", ", ".join(grid.sizes)))
+            problems.append(Problem(name, f"found {unknown}", ", ".join(grid.sizes)))
     try:
         workload = load_workload(grid.workload)
     except ValueError as error:
@@ -190,19 +207,28 @@ def units_of(grid: Grid, workload: Workload) -> list[Unit]:
         teacher = unit(Kind.FLOAT, label, choices)
         units.append(teacher)
     for size, hidden in grid.sizes.items():
-        trained = unit(Kind.FLOAT, f"float {size}", {"hidden": hidden, **grid.training.to_dict()})
+        how = {"checkpoint": grid.trained[size]} if size in grid.trained else grid.training.to_dict()
+        trained = unit(Kind.FLOAT, f"float {size}", {"hidden": hidden, **how})
         units.append(trained)
-        if grid.ptq is not None and size in (grid.ptq.sizes or grid.sizes):
-            for label, choices in _after_training(grid.ptq):
-                label = f"PTQ {size}, {label}"
-                units.append(unit(Kind.PTQ, label, {"hidden": hidden, **choices}, start=trained))
-        if grid.qat is not None and size in (grid.qat.sizes or grid.sizes):
-            for label, choices in _aware(grid.qat):
-                taught = teacher if choices["loss"] != "truth" else None
-                label = f"QAT {size}{label}"
-                units.append(
-                    unit(Kind.QAT, label, {"hidden": hidden, **choices}, start=trained, teacher=taught)
-                )
+        made = [
+            unit(Kind.PTQ, f"PTQ {size}, {label}", {"hidden": hidden, **choices}, start=trained)
+            for after in grid.ptq
+            if size in (after.sizes or grid.sizes)
+            for label, choices in _after_training(after)
+        ]
+        made += [
+            unit(
+                Kind.QAT,
+                f"QAT {size}{label}",
+                {"hidden": hidden, **choices},
+                start=trained,
+                teacher=teacher if choices["loss"] != "truth" else None,
+            )
+            for aware in grid.qat
+            if size in (aware.sizes or grid.sizes)
+            for label, choices in _aware(aware)
+        ]
+        units += [one for i, one in enumerate(made) if one not in made[:i]]
     return units + [replace(u, content=workload.content(u.choices)) for u in workload.references(shared)]
 
 

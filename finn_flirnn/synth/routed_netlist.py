@@ -56,6 +56,4 @@ def _level(name: str, port: str, wire: list[int | str], setting: str) -> list[in
         return wire or ["1"]
     if setting == "INV" and not wire:
         return ["0"]
-    raise SynthesisError(
-        f"{name}: pin {port} must be taken as it is, but {setting} has no model; add one"
-    )
+    raise SynthesisError(f"{name}: pin {port} must be taken as it is, but {setting} has no model; add one")

@@ -86,9 +86,7 @@ def stages(results: Path) -> list[dict[str, Any]]:
     return found
 
 
-def test_netlist_gives_the_oracles_codes_before_and_after_routing(
-    built: Built, tmp_path: Path
-) -> None:
+def test_netlist_gives_the_oracles_codes_before_and_after_routing(built: Built, tmp_path: Path) -> None:
     verify(built.output, tmp_path)
     found = stages(tmp_path)
     assert [(stage["name"], stage["sequences"], stage["mismatches"]) for stage in found] == [

@@ -60,9 +60,7 @@ def test_reports_of_the_accelerator_and_of_the_whole_design_are_kept_apart(finn:
     assert report["accelerator"]["timing"]["periods_ns"] == {"ap_clk": 4.0}
 
 
-def test_bitfile_handoff_and_raw_reports_are_copied_under_the_builds_name(
-    finn: Path, tmp_path: Path
-) -> None:
+def test_bitfile_handoff_and_raw_reports_are_copied_under_the_builds_name(finn: Path, tmp_path: Path) -> None:
     keep_zynq(context(tmp_path / "out"), ZynqOutputs.below(finn))
     kept = {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*") if p.is_file()}
     assert kept == {

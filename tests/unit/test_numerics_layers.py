@@ -58,9 +58,7 @@ def _reference_step(layer: GruLayer, x: list[int], h: list[int]) -> list[int]:
         recurrent = product(layer.weight_hh[2 * size :], f.weight_hh, rh, f.state)
         a = [u[2 * size + i] + recurrent[i] for i in range(size)]
     n = [real(layer.candidate_table[_quantise(value, f.preactivation)], f.candidate) for value in a]
-    return [
-        _quantise(z[i] * real(h[i], f.state) + (1 - z[i]) * n[i], f.state) for i in range(size)
-    ]
+    return [_quantise(z[i] * real(h[i], f.state) + (1 - z[i]) * n[i], f.state) for i in range(size)]
 
 
 @pytest.mark.parametrize("reset", list(Reset))

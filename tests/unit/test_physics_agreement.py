@@ -41,9 +41,7 @@ def decays() -> Decays:
 
 
 def truth_of(decays: Decays) -> Lifetimes:
-    return Lifetimes.from_components(
-        decays.tau1_ns[1:], decays.tau2_ns[1:], decays.amplitude_fraction[1:]
-    )
+    return Lifetimes.from_components(decays.tau1_ns[1:], decays.tau2_ns[1:], decays.amplitude_fraction[1:])
 
 
 def test_true_lifetimes_leave_only_noise_and_wrong_ones_more(decays: Decays) -> None:

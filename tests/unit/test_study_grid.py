@@ -21,8 +21,8 @@ GRID = {
     "hidden": [4, 8],
     "training": {"steps": 3, "rate": 0.1},
     "teacher": {"hidden": [16], "steps": 3, "rate": 0.1},
-    "qat": {"steps": 2, "rate": 0.1, "weight_bits": [8, 4], "losses": ["truth", "blend"]},
-    "ptq": {"weight_bits": [8], "bias_correction": [True]},
+    "qat": [{"steps": 2, "rate": 0.1, "weight_bits": [8, 4], "losses": ["truth", "blend"]}],
+    "ptq": [{"weight_bits": [8], "bias_correction": [True]}],
     "checkpoints": ["shipped"],
     "settings": {"colour": "blue"},
 }
@@ -69,8 +69,8 @@ def test_key_follows_the_content_and_that_of_the_parents(tmp_path: Path) -> None
 def test_all_problems_are_told_together(tmp_path: Path) -> None:
     wrong = GRID | {
         "hidden": [4, "many"],
-        "ptq": {"weight_bits": 8, "per_channel": [1]},
-        "qat": {"steps": 0, "rate": 0.1, "losses": ["truth", "guess"]},
+        "ptq": [{"weight_bits": 8, "per_channel": [1]}],
+        "qat": [{"steps": 0, "rate": 0.1, "losses": ["truth", "guess"]}],
         "training": {"steps": 3},
         "speed": 3,
     }
@@ -79,10 +79,10 @@ def test_all_problems_are_told_together(tmp_path: Path) -> None:
     paths = {problem.path for problem in raised.value.problems}
     assert paths == {
         "hidden[1]",
-        "ptq.weight_bits",
-        "ptq.per_channel[0]",
-        "qat.steps",
-        "qat.losses[1]",
+        "ptq[0].weight_bits",
+        "ptq[0].per_channel[0]",
+        "qat[0].steps",
+        "qat[0].losses[1]",
         "training.rate",
         "speed",
     }
@@ -94,7 +94,7 @@ def test_all_problems_are_told_together(tmp_path: Path) -> None:
         ({"workload": "nothing:Here"}, 'workload: .*"package.module:ClassName", got .nothing:Here'),
         ({"workload": "json:JSONDecoder"}, "must have the members of study.workload.Workload"),
         ({"hidden": 32}, r"hidden: found 32; accepted: a list of whole numbers"),
-        ({"qat": None}, "qat: found null; accepted: an object"),
+        ({"qat": None}, "qat: found null; accepted: a list of objects"),
     ],
 )
 def test_impossible_grids_are_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
@@ -118,14 +118,34 @@ def test_teacher_is_a_checkpoint_or_trained_and_not_half_of_each(tmp_path: Path)
 
 
 def test_stacks_are_sizes_like_others_and_parts_may_name_sizes(tmp_path: Path) -> None:
-    tree = GRID | {"stacked": [[6, 3]], "qat": {"steps": 2, "rate": 0.1, "sizes": ["6x3"]}}
+    tree = GRID | {"stacked": [[6, 3]], "qat": [{"steps": 2, "rate": 0.1, "sizes": ["6x3"]}]}
     found = units(tmp_path, tree)
     assert [u.choices["hidden"] for u in found if u.label.startswith("float")] == [4, 8, [6, 3]]
     assert {u.label for u in found if u.kind is Kind.QAT} == {"QAT 6x3"}
     assert len({u.choices["hidden"] if isinstance(u.choices["hidden"], int) else 0
                 for u in found if u.kind is Kind.PTQ}) == 3  # fmt: skip
-    with pytest.raises(ConfigError, match=r"qat.sizes: found \['5'\]; accepted: 4, 8, 6x3"):
-        load_grid(written(tmp_path, tree | {"qat": {"steps": 2, "rate": 0.1, "sizes": ["5"]}}))
+    with pytest.raises(ConfigError, match=r"qat\[0\].sizes: found \['5'\]; accepted: 4, 8, 6x3"):
+        load_grid(written(tmp_path, tree | {"qat": [{"steps": 2, "rate": 0.1, "sizes": ["5"]}]}))
+
+
+def test_sizes_that_are_trained_already_are_taken_from_their_checkpoint(tmp_path: Path) -> None:
+    found = units(tmp_path, GRID | {"trained": {"8": "teachers/some"}})
+    four, eight = (u for u in found if u.label.startswith("float"))
+    assert eight.choices["checkpoint"] == "teachers/some" and "steps" not in eight.choices
+    assert four.choices["steps"] == 3 and "checkpoint" not in four.choices
+    for wrong, message in (
+        ({"9": "a"}, r"trained: found \['9'\]; accepted: 4, 8"),
+        ({"8": 3}, "trained: found .*accepted: an object such as"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            load_grid(written(tmp_path, GRID | {"trained": wrong}))
+
+
+def test_what_two_parts_have_in_common_is_done_once(tmp_path: Path) -> None:
+    part = GRID["ptq"][0]
+    wider = part | {"weight_bits": [8, 4]}
+    once = [u for u in units(tmp_path, GRID | {"ptq": [wider]}) if u.kind is Kind.PTQ]
+    assert [u for u in units(tmp_path, GRID | {"ptq": [part, wider]}) if u.kind is Kind.PTQ] == once
 
 
 def test_key_sees_what_a_file_holds_and_not_its_name(tmp_path: Path) -> None:
