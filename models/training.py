@@ -196,6 +196,7 @@ class Trainer:
                     torch._foreach_copy_(self._weights(), self.averages)
                 self._begin_phase()
             self.save()
+        self._keep_whole_history()
         last = [entry for entry in self.history if entry.phase == self.plan.phases[-1].name]
         return min(last, key=lambda entry: headline(entry.metrics)[1]).metrics
 
@@ -251,6 +252,25 @@ class Trainer:
                 self.best = error
                 self.save_model(metrics)
 
+    def _learning_curve(self) -> list[dict[str, float | str]]:
+        """The history for a manifest: step counts on from phase to phase."""
+        before, first = {}, 0
+        for phase in self.plan.phases:
+            before[phase.name] = first
+            first += phase.steps
+        return [
+            {"phase": entry.phase, "step": before[entry.phase] + entry.step, **entry.metrics}
+            for entry in self.history
+        ]
+
+    def _keep_whole_history(self) -> None:
+        """Put into the manifest also what was validated after the model that was kept."""
+        path = self.folder / MODEL_FILE
+        manifest = load_manifest(path)
+        manifest["training"]["history"] = self._learning_curve()
+        facts = {name: manifest[name] for name in ("training", "metrics")}
+        save_checkpoint(load_checkpoint(path), path, facts)
+
     def save_model(self, metrics: dict[str, float]) -> Path:
         """Write the model as it stands, with its manifest."""
         phase = self.plan.phases[self.phase_index]
@@ -259,6 +279,7 @@ class Trainer:
             "step": self.step,
             "seconds": round(self.elapsed, 1),
             "conditions": asdict(preset_by_name(self.plan.preset)),
+            "history": self._learning_curve(),
         }
         if self.plan.start is not None:
             training["start"] = Path(self.plan.start).name

@@ -220,7 +220,16 @@ def _judge_checkpoint(choices: dict[str, Any]) -> Result:
     note = f"{choices['shipped']:,} decays"
     if not training.get("disjoint_irfs", False):
         note += "; its training drew from all IRFs, so the test's are new draws of the same kind"
-    return _judge_integer(model, choices, choices["shipped"], note=note)
+    return _judge_integer(model, choices, choices["shipped"], note=note, history=_whole_history(training))
+
+
+def _whole_history(training: dict[str, Any]) -> History:
+    """The learning curve of a manifest, behind those of the trainings that it began with."""
+    earlier = training.get("started_from")
+    history = [] if earlier is None else _whole_history(earlier)
+    done = history[-1]["step"] if history else 0
+    own = [{k: v for k, v in entry.items() if k != "phase"} for entry in training.get("history", [])]
+    return history + [entry | {"step": done + entry["step"]} for entry in own]
 
 
 def _judge_integer(model: Seq2SeqLite, choices: dict[str, Any], pixels: int, **more: Any) -> Result:

@@ -84,6 +84,16 @@ def test_training_lowers_the_error_and_keeps_the_best_model(tmp_path: Path) -> N
     assert kept["training"]["conditions"]["irf_position_ns"] == 1.8
 
 
+def test_manifest_holds_the_whole_learning_curve(tmp_path: Path) -> None:
+    trainer = Trainer(PLAN, tmp_path)
+    trainer.run()
+    curve = load_manifest(tmp_path / "model")["training"]["history"]
+    assert [(entry["phase"], entry["step"]) for entry in curve] == [
+        ("float", 4), ("float", 8), ("float", 12), ("qat", 16), ("qat", 20)
+    ]  # fmt: skip
+    assert [entry["rmse_full"] for entry in curve] == [e.metrics["rmse_full"] for e in trainer.history]
+
+
 def test_kept_weights_are_the_moving_average_of_all_steps(tmp_path: Path) -> None:
     seen = []
 
