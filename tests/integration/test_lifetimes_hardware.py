@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 import torch
 from qonnx.core.modelwrapper import ModelWrapper
-from qonnx.core.onnx_exec import execute_onnx
 from qonnx.custom_op.registry import getCustomOp
 
 from finn_flirnn.build.hardware_check import network_trial, run_trial
-from finn_flirnn.build.onnx_import import network_of_onnx
 from finn_flirnn.driver.order import GROUPS, StreamOrder
 from finn_flirnn.export import export_qonnx
 from finn_flirnn.hwops.design import emit_design
@@ -22,6 +20,7 @@ from finn_flirnn.models import Seq2SeqLite
 from finn_flirnn.sim import build_model
 from finn_flirnn.transforms.convert import convert_to_hardware
 from finn_flirnn.transforms.folding import SetRecurrentFolding
+from tests.integration.conversion import assert_converted_equals_model_and_oracle
 
 STEPS, HIDDEN, LANES = 9, 6, 3
 
@@ -38,19 +37,7 @@ def model() -> Seq2SeqLite:
 
 
 def test_converted_model_executes_as_brevitas_and_the_oracle(model: Seq2SeqLite, tmp_path: Path) -> None:
-    path = tmp_path / "model.onnx"
-    export_qonnx(model, path)
-    converted = convert_to_hardware(ModelWrapper(str(path)), LANES)
-    x = torch.rand(LANES, STEPS, 1)
-    (found,) = execute_onnx(converted, {"x": x.numpy()}).values()
-    network = model.to_network()
-    with torch.no_grad():
-        assert np.array_equal(found, model(x))
-    codes = network.run(network.input_format.quantise(x.numpy()))
-    assert np.array_equal(found, network.output_format.dequantise(codes))
-    again = network_of_onnx(path)
-    assert not again.decoders
-    assert np.array_equal(again.run(network.input_format.quantise(x.numpy())), codes)
+    assert_converted_equals_model_and_oracle(model, STEPS, LANES, tmp_path / "model.onnx")
 
 
 @pytest.mark.parametrize(("encoder", "head"), [((6, 6), (2, 6)), ((2, 3), (1, 1)), ((1, 2), (2, 3))])

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from qonnx.core.modelwrapper import ModelWrapper
-from qonnx.core.onnx_exec import execute_onnx
 
 from finn_flirnn.build.finn_steps import step_set_stream_depths
 from finn_flirnn.build.hardware_check import network_trial, run_trial
@@ -21,6 +20,7 @@ from finn_flirnn.models import Seq2SeqLite
 from finn_flirnn.sim import build_model
 from finn_flirnn.transforms.convert import convert_to_hardware
 from finn_flirnn.transforms.folding import SetRecurrentFolding
+from tests.integration.conversion import assert_converted_equals_model_and_oracle
 
 STEPS, LANES = 7, 3
 FOLDINGS = {
@@ -44,16 +44,7 @@ def model() -> Seq2SeqLite:
 
 
 def test_converted_stack_executes_as_brevitas_and_the_oracle(model: Seq2SeqLite, tmp_path: Path) -> None:
-    path = tmp_path / "model.onnx"
-    export_qonnx(model, path)
-    converted = convert_to_hardware(ModelWrapper(str(path)), LANES)
-    x = torch.rand(LANES, STEPS, 1)
-    (found,) = execute_onnx(converted, {"x": x.numpy()}).values()
-    network = model.to_network()
-    codes = network.run(network.input_format.quantise(x.numpy()))
-    assert np.array_equal(found, network.output_format.dequantise(codes))
-    with torch.no_grad():
-        assert np.array_equal(found, model(x))
+    assert_converted_equals_model_and_oracle(model, STEPS, LANES, tmp_path / "model.onnx")
 
 
 def test_stitched_stack_equals_the_oracle(model: Seq2SeqLite, tmp_path: Path) -> None:
