@@ -29,6 +29,7 @@ LABELS = {
     "quantised": "quantised (Brevitas)",
     "rtl": "RTL",
     "fit": "maximum-likelihood fit, IRF known",
+    "fit_shift": "maximum-likelihood fit, nominal IRF, shift fitted",
     "prior": "prior, no data",
 }
 

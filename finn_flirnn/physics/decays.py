@@ -14,7 +14,7 @@ The expected counts are the exact gate integrals of ``finn_flirnn.physics.respon
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -67,6 +67,11 @@ class Decays:
 
     def __len__(self) -> int:
         return int(self.counts.shape[0])
+
+    def of_pixels(self, chosen: npt.NDArray[np.intp] | slice) -> Decays:
+        """Some of the pixels."""
+        arrays = {f.name: getattr(self, f.name)[chosen] for f in fields(self) if f.name != "preset"}
+        return Decays(self.preset, **arrays)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ a checkpoint whose weights float models begin with, widened to their size if nee
 "steps" is 0); "lifetime_weight" of all losses (``models.losses``); "average" of the weights in training
 (``models.training_plan``); "calibration": decays of PTQ; "shipped": test decays of checkpoints; "shifted":
 decays under each other condition for checkpoints, float models, prior and fits, 0 for none; "fit": decays of
-each fit; "bayes": of the Bayes floor; "draws" of a posterior for the latter. Training, validation and test have
-IRFs of their own (``physics.irf_split``).
+each fit; "bayes": of the Bayes floor; "draws" of a posterior for the latter. Training, validation and test
+have IRFs of their own (``physics.irf_split``).
 
 Gates and candidates have 8 bits and pre-activations 10; with weights wider than 8 bits all have 16. Networks
 trained with quantisers have the grids that PTQ's calibration finds for their float model.

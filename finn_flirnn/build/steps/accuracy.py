@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Step accuracy: every model, and the classical fit, judged on the same fresh decays."""
+"""Step accuracy: every model, and the classical fits, judged on the same fresh decays."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from finn_flirnn.build.collect import PARTS
 from finn_flirnn.build.context import BuildContext
 from finn_flirnn.build.decays import Stimulus, judged_decays
 from finn_flirnn.numerics import Reals
-from finn_flirnn.physics.decays import sample_decays
-from finn_flirnn.physics.fit import fit_decays
-from finn_flirnn.physics.irf import EmgIrf
+from finn_flirnn.physics.fresh_test import fit_method, fit_shift_method
 from finn_flirnn.physics.lifetimes import Lifetimes, MeanLifetimes, lifetimes_from_sfd
 from finn_flirnn.physics.metrics import mean_r2, rmse
 from finn_flirnn.physics.prior import prior_mean_sfd, prior_median
 
 CHANNELS = ("full", "short", "long")
+FITS = {"fit": fit_method, "fit_shift": fit_shift_method}
 EXAMPLE_PEAKS = (100.0, 400.0, 1500.0)
 Row = dict[str, Any]
 
@@ -39,19 +38,18 @@ def run(context: BuildContext) -> None:
     rows.append(_row("integer", integer, judged))
     hardware = network.output_format.dequantise(codes.reshape(len(codes), *network.output_shape))
     rows.append(_row("rtl", hardware, judged))
-    context.tell("maximum-likelihood fit")
-    fitted = _fit(judged, pixels)
-    median = prior_median(preset, pixels)
-    if network.decoders:
-        taus = fitted.tau1_ns, fitted.tau2_ns, fitted.amplitude_fraction
-        rows.append(_row("fit", sample_decays(preset.grid.starts_ns, *taus), judged, fitted))
-        prior = np.broadcast_to(prior_mean_sfd(preset), integer.shape)
-        rows.append(_row("prior", prior, judged, median))
-    else:
-        rows += [_row("fit", None, judged, fitted), _row("prior", None, judged, median)]
+    fits: dict[str, Lifetimes] = {}
+    for name, method in FITS.items():
+        context.tell(f"maximum-likelihood {name.replace('_', ', ')}")
+        decays, found = method(judged.decays.of_pixels(slice(pixels)))
+        assert isinstance(found, Lifetimes)
+        fits[name] = found
+        rows.append(_row(name, decays if network.decoders else None, judged, found))
+    prior = np.broadcast_to(prior_mean_sfd(preset), integer.shape) if network.decoders else None
+    rows.append(_row("prior", prior, judged, prior_median(preset, pixels)))
     data = {"preset": config.accuracy.preset, "seed": config.accuracy.seed, "pixels": pixels}
     context.report("accuracy", {"data": data, "rows": rows})
-    _save_examples(context, judged, integer, fitted)
+    _save_examples(context, judged, integer, fits["fit"])
 
 
 def _row(
@@ -90,17 +88,6 @@ def _read(predicted: npt.NDArray[Any] | None, judged: Stimulus) -> Lifetimes | M
 def _number(value: float) -> float | None:
     """A float for JSON, which has no NaN."""
     return None if np.isnan(value) else float(value)
-
-
-def _fit(judged: Stimulus, pixels: int) -> Lifetimes:
-    truth = judged.decays
-    preset = truth.preset
-    irf = EmgIrf(
-        preset.irf_position_ns + truth.irf_shift_ns[:pixels],
-        truth.irf_fwhm_ns[:pixels],
-        truth.irf_tail_ratio[:pixels],
-    )
-    return fit_decays(truth.counts[:pixels], preset.grid, irf).lifetimes
 
 
 def _save_examples(context: BuildContext, judged: Stimulus, integer: Reals, fitted: Lifetimes) -> None:
