@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 from finn_flirnn.study.rows import COSTS, QUANTISED, SIZES, Row
 from finn_flirnn.study.workload import Column, Kind
 
-MARKERS = {Kind.CHECKPOINT: "*", Kind.PTQ: "o", Kind.QAT: "s"}
-NAMES = {Kind.CHECKPOINT: "shipped", Kind.PTQ: "PTQ", Kind.QAT: "QAT"}
+MARKERS = {Kind.PTQ: "o", Kind.QAT: "s", Kind.CHECKPOINT: "*"}
+NAMES = {Kind.PTQ: "PTQ", Kind.QAT: "QAT", Kind.CHECKPOINT: "shipped"}
+SHIPPED_COLOUR, DISTILLED_EDGE = "crimson", "black"
+WIDE_RANGE = 5.0
+"""From this ratio of the greatest to the least cost on, the axis is logarithmic."""
 
 
 def front(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -26,50 +31,121 @@ def front(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def pareto(rows: list[Row], error: Column, folder: Path, name: str) -> list[Path]:
-    """Write one plot for each cost in which the quantised rows differ; returns the files."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    """Write one plot for each cost in which the quantised rows differ; returns the files.
 
+    Colours are bits of the weights, shapes what was done, a dark edge a distilled model. What is on the front
+    has its size and its bits of weights and state beside it.
+    """
     drawn = [row for row in rows if row.unit.kind in QUANTISED and error.key in row.result.metrics]
     files = []
     for cost in COSTS:
-        with_cost = [row for row in drawn if cost in row.result.sizes]
-        if len({row.result.sizes[cost] for row in with_cost}) < 2:
+        with_cost = [row for row in drawn if row.result.sizes.get(cost)]
+        costs = [row.result.sizes[cost] for row in with_cost]
+        if len(set(costs)) < 2:
             continue
-        figure = Figure(figsize=(7.0, 4.2), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = _figure(8.0)
         axes = figure.add_subplot()
-        points = {id(row): (row.result.sizes[cost], row.result.metrics[error.key]) for row in with_cost}
-        for kind, marker in MARKERS.items():
-            chosen = [row for row in with_cost if row.unit.kind is kind]
-            if chosen:
-                x, y = zip(*(points[id(row)] for row in chosen), strict=True)
-                axes.scatter(x, y, marker=marker, s=40, label=NAMES[kind])
-        for row in with_cost:
-            axes.annotate("/".join(row.bits), points[id(row)], (4, 3), textcoords="offset points", fontsize=6)
-        x, y = zip(*front(list(points.values())), strict=True)
-        axes.step(x, y, where="post", color="0.6", linewidth=1, zorder=0)
+        _scatter(axes, with_cost, cost, error)
+        _reference_lines(axes, rows, error)
         axes.set(xlabel=f"{SIZES[cost]} a pixel" if cost == "cycles" else SIZES[cost], ylabel=error.title)
+        if max(costs) > WIDE_RANGE * min(costs):
+            axes.set_xscale("log")
+            _plain_numbers(axes.xaxis, "{:,.0f}")
         axes.set_yscale("log")
-        axes.legend(frameon=False)
+        _plain_numbers(axes.yaxis, "{:.3g}")
+        axes.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
         path = folder / f"{name}_{cost}.png"
         figure.savefig(path, dpi=130)
         files.append(path)
     return files
 
 
+def _scatter(axes: Any, rows: list[Row], cost: str, error: Column) -> None:
+    from matplotlib import colormaps
+
+    def point(row: Row) -> tuple[float, float]:
+        return row.result.sizes[cost], row.result.metrics[error.key]
+
+    widths = sorted({row.bits[0] for row in rows if row.bits[0]}, key=int)
+    colours = dict(zip(widths, colormaps["viridis"].resampled(max(2, len(widths))).colors, strict=False))
+    for width, kind, distilled in product(["", *widths], MARKERS, (False, True)):
+        chosen = [
+            row
+            for row in rows
+            if (row.bits[0], row.unit.kind, "distilled" in row.unit.label) == (width, kind, distilled)
+        ]
+        if not chosen:
+            continue
+        label = f"{NAMES[kind]}{f', {width}-bit weights' * bool(width)}{', distilled' * distilled}"
+        x, y = zip(*map(point, chosen), strict=True)
+        axes.scatter(
+            x,
+            y,
+            marker=MARKERS[kind],
+            s=90 if kind is Kind.CHECKPOINT else 28,
+            color=[colours.get(width, SHIPPED_COLOUR)],
+            edgecolors=DISTILLED_EDGE if distilled else "none",
+            label=label,
+        )
+    best = front([point(row) for row in rows])
+    axes.step(*zip(*best, strict=True), where="post", color="0.6", linewidth=1, zorder=0)
+    for row in rows:
+        if point(row) in best or row.unit.kind is Kind.CHECKPOINT:
+            axes.annotate(_short(row), point(row), (5, 4), textcoords="offset points", fontsize=6)
+
+
+def _short(row: Row) -> str:
+    """A name for a plot: a shipped model's own, else the size and the bits of weights and state."""
+    if row.unit.kind is Kind.CHECKPOINT:
+        return row.unit.label
+    size = row.unit.label.split(",")[0].split(" ")[-1]
+    return f"{size}: {'/'.join(row.bits)}"
+
+
+def _reference_lines(axes: Any, rows: list[Row], error: Column) -> None:
+    """Horizontal lines of the references that lie near what is drawn."""
+    low, high = axes.get_ylim()
+    for row in rows:
+        value = row.result.metrics.get(error.key)
+        if row.unit.kind is Kind.REFERENCE and value is not None and 0.3 * low < value < 1.2 * high:
+            axes.axhline(value, color="0.4", linewidth=0.7, linestyle=":")
+            axes.annotate(
+                row.unit.label,
+                (0.995, value),
+                xycoords=("axes fraction", "data"),
+                ha="right",
+                va="bottom",
+                fontsize=6,
+                color="0.3",
+            )
+
+
+def _plain_numbers(axis: Any, form: str) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: form.format(value)))
+    axis.minorticks_off()
+
+
+def _figure(width: float) -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, 4.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
 def learning_curves(rows: list[Row], error: Column, folder: Path, name: str) -> list[Path]:
     """Write the validation error of every trained row against its steps; returns the file, if any."""
     from matplotlib import colormaps
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
     trained = [row for row in rows if any(error.key in entry for entry in row.result.history)]
     kinds = list(dict.fromkeys(row.unit.kind for row in trained))
     if not trained:
         return []
-    figure = Figure(figsize=(5.0 * len(kinds), 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = _figure(5.5 * len(kinds))
     for place, kind in enumerate(kinds):
         axes = figure.add_subplot(1, len(kinds), place + 1)
         chosen = [row for row in trained if row.unit.kind is kind]
@@ -79,7 +155,14 @@ def learning_curves(rows: list[Row], error: Column, folder: Path, name: str) -> 
             label = " ".join([row.unit.label, *("/".join(row.bits),) * any(row.bits)])
             colour = colormaps["turbo"](number / max(1, len(chosen) - 1))
             axes.plot(steps, errors, marker=".", linewidth=1, color=colour, label=label)
-        axes.set(xlabel="steps", ylabel=f"{error.title}, validation", title=str(kind), yscale="log")
+        axes.set(
+            xlabel="steps",
+            ylabel=f"{error.title}, validation",
+            title=NAMES.get(kind, str(kind)),
+            yscale="log",
+        )
+        _reference_lines(axes, rows, error)
+        _plain_numbers(axes.yaxis, "{:.3g}")
         axes.legend(frameon=False, fontsize=5, ncols=1 + len(chosen) // 16)
     path = folder / f"{name}_learning.png"
     figure.savefig(path, dpi=130)
