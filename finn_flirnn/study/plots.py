@@ -138,16 +138,14 @@ def _figure(width: float) -> Any:
 
 
 def learning_curves(rows: list[Row], error: Column, folder: Path, name: str) -> list[Path]:
-    """Write the validation error of every trained row against its steps; returns the file, if any."""
+    """Write one plot for each kind of trained rows, the validation error against steps; returns the files."""
     from matplotlib import colormaps
 
     trained = [row for row in rows if any(error.key in entry for entry in row.result.history)]
-    kinds = list(dict.fromkeys(row.unit.kind for row in trained))
-    if not trained:
-        return []
-    figure = _figure(5.5 * len(kinds))
-    for place, kind in enumerate(kinds):
-        axes = figure.add_subplot(1, len(kinds), place + 1)
+    files = []
+    for kind in dict.fromkeys(row.unit.kind for row in trained):
+        figure = _figure(9.0)
+        axes = figure.add_subplot()
         chosen = [row for row in trained if row.unit.kind is kind]
         for number, row in enumerate(chosen):
             entries = [entry for entry in row.result.history if error.key in entry]
@@ -155,15 +153,13 @@ def learning_curves(rows: list[Row], error: Column, folder: Path, name: str) -> 
             label = " ".join([row.unit.label, *("/".join(row.bits),) * any(row.bits)])
             colour = colormaps["turbo"](number / max(1, len(chosen) - 1))
             axes.plot(steps, errors, marker=".", linewidth=1, color=colour, label=label)
-        axes.set(
-            xlabel="steps",
-            ylabel=f"{error.title}, validation",
-            title=NAMES.get(kind, str(kind)),
-            yscale="log",
-        )
+        axes.set(xlabel="steps", ylabel=f"{error.title}, validation", yscale="log")
+        axes.set_title(f"Training, {NAMES.get(kind, kind)}")
         _reference_lines(axes, rows, error)
         _plain_numbers(axes.yaxis, "{:.3g}")
-        axes.legend(frameon=False, fontsize=5, ncols=1 + len(chosen) // 16)
-    path = folder / f"{name}_learning.png"
-    figure.savefig(path, dpi=130)
-    return [path]
+        columns = 1 + len(chosen) // 30
+        axes.legend(frameon=False, fontsize=5, ncols=columns, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        path = folder / f"{name}_learning_{kind}.png"
+        figure.savefig(path, dpi=130)
+        files.append(path)
+    return files

@@ -98,7 +98,7 @@ def _table_of_all(tables: list[tuple[Row, dict[str, dict[str, float]]]]) -> str:
 
 
 def _caption(plot: str) -> str:
-    return "Learning curves" if plot.endswith("_learning.png") else "Pareto plot"
+    return "Learning curves" if "_learning_" in plot else "Pareto plot"
 
 
 def _notes(rows: list[Row]) -> list[str]:

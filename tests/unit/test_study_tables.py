@@ -58,8 +58,9 @@ def test_plots_are_drawn_of_costs_that_differ(tmp_path: Path) -> None:
 
 
 def test_learning_curves_are_drawn_of_what_was_trained(tmp_path: Path) -> None:
-    (file,) = learning_curves(ROWS, COLUMNS[0], tmp_path, "made")
-    assert file.name == "made_learning.png" and file.read_bytes().startswith(b"\x89PNG")
+    files = learning_curves(ROWS, COLUMNS[0], tmp_path, "made")
+    assert [file.name for file in files] == ["made_learning_qat.png", "made_learning_ptq.png"]
+    assert all(file.read_bytes().startswith(b"\x89PNG") for file in files)
     assert learning_curves(ROWS[-1:], COLUMNS[0], tmp_path, "none") == []
 
 
