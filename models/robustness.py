@@ -3,9 +3,9 @@
 
     python -m finn_flirnn.models.robustness seq2seqlite32_8bit seq2seqlite32_4bit --pixels 100000
 
-Seeds and IRFs are those that no training meets (``physics.irf_split``). One fit knows each pixel's IRF
-and the laser period, the changed ones too; another is told the IRF's middle width alone and fits its shift;
-the models know what they were trained for.
+All are judged on the same decays, whose seeds and IRFs no training meets (``physics.irf_split``). One fit knows
+each pixel's IRF and the laser period, the changed ones too; another is told the IRF's middle width alone and
+fits its shift; the models know what they were trained for.
 """
 
 from __future__ import annotations
@@ -16,7 +16,14 @@ import time
 
 from finn_flirnn.models.checkpoints import load_checkpoint
 from finn_flirnn.models.evaluation import predict_integer
-from finn_flirnn.physics.fresh_test import Method, by_condition, fit_method, fit_shift_method, fresh_errors
+from finn_flirnn.physics.fresh_test import (
+    Method,
+    by_condition,
+    by_peak,
+    fit_method,
+    fit_shift_method,
+    fresh_errors,
+)
 from finn_flirnn.physics.presets import PRESETS, preset_by_name
 
 FIGURES = ("rmse_full", "rmse_short", "rmse_long", "r2_full", "tau_m_mae_ns", "fraction_mae")
@@ -24,20 +31,18 @@ FITS: dict[str, Method] = {
     "maximum-likelihood fit, each pixel's IRF known": fit_method,
     "maximum-likelihood fit, nominal IRF, shift fitted": fit_shift_method,
 }
-FIT_SHARE = 10
-"""The fits are slower, and get one decay for so many of a model's."""
 
 
-def table(name: str, method: Method, preset: str, pixels: int, shifted: int, seed: int) -> list[str]:
-    """Lines of figures: of ``pixels`` decays, by peak counts, and of ``shifted`` under each condition."""
+def table(name: str, method: Method, preset: str, pixels: int, each: int, seed: int) -> list[str]:
+    """Lines of figures: of ``pixels`` decays, and of ``each`` for every group of peak counts and condition."""
     conditions = preset_by_name(preset)
     started = time.monotonic()
     errors = fresh_errors(method, conditions, pixels, (seed, 0))
     seconds = time.monotonic() - started
-    lines = [f"{name}: {pixels:,} fresh decays in {seconds:.0f} s, {shifted:,} under each condition"]
+    lines = [f"{name}: {pixels:,} fresh decays in {seconds:.0f} s, {each:,} for each other line"]
     rows = {"all": errors.figures()}
-    rows |= {f"peak {counts}": figures for counts, figures in errors.by_peak().items()}
-    rows |= by_condition(method, conditions, shifted, seed + 1)
+    rows |= {f"peak {counts}": figures for counts, figures in by_peak(method, conditions, each, seed).items()}
+    rows |= by_condition(method, conditions, each, seed + 1)
     lines.append(f"{'':20s} " + " ".join(f"{figure:>13s}" for figure in FIGURES))
     for group, figures in rows.items():
         lines.append(f"{group:20s} " + " ".join(f"{figures.get(f, float('nan')):13.5f}" for f in FIGURES))
@@ -52,20 +57,19 @@ def main() -> None:
     parser.add_argument("checkpoints", nargs="+", help="names in models/checkpoints, or FILE.npz")
     parser.add_argument("--preset", choices=tuple(PRESETS), default="paper135")
     parser.add_argument("--pixels", type=int, default=100_000)
-    parser.add_argument("--shifted", type=int, default=20_000, help="decays of each condition")
+    parser.add_argument(
+        "--each", type=int, default=10_000, help="decays of each group of peak counts, and condition"
+    )
     parser.add_argument("--seed", type=int, default=20_262)
     given = parser.parse_args()
     methods: dict[str, Method] = {}
+    counts = given.pixels, given.each
     try:
         for name in given.checkpoints:
             model = load_checkpoint(name)
             methods[name] = lambda decays, model=model: (predict_integer(model, decays.counts), None)
-        for name, method in methods.items():
-            counts = given.pixels, given.shifted
+        for name, method in (methods | FITS).items():
             print("\n".join(table(name, method, given.preset, *counts, given.seed)), flush=True)
-        few = max(1, given.pixels // FIT_SHARE), max(1, given.shifted // FIT_SHARE)
-        for name, fit in FITS.items():
-            print("\n".join(table(name, fit, given.preset, *few, given.seed)), flush=True)
     except ValueError as error:
         sys.exit(f"error: {error}")
 

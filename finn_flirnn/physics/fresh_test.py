@@ -7,6 +7,8 @@ Decays are drawn, predicted and judged part by part, so memory does not grow wit
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy.typing as npt
@@ -17,11 +19,14 @@ from finn_flirnn.physics.fit import FitOptions, fit_decays
 from finn_flirnn.physics.irf import EmgIrf
 from finn_flirnn.physics.irf_split import IrfSplit
 from finn_flirnn.physics.lifetimes import Lifetimes, MeanLifetimes
+from finn_flirnn.physics.metrics import PEAK_BINS
 from finn_flirnn.physics.pixel_errors import PixelErrors
 from finn_flirnn.physics.presets import Preset, Range
 
 STREAM = 9_001
 """Part of the seed of test decays; those of training and validation have 0 and 1 in its place."""
+PEAK_STREAM = 9_003
+"""The same of decays of one group of peak counts."""
 PART = 8_192
 """Decays that are held at a time; with truth and prediction about 60 MB."""
 Prediction = tuple[npt.NDArray[Any], Lifetimes | MeanLifetimes | None]
@@ -39,6 +44,24 @@ def fresh_errors(method: Method, preset: Preset, pixels: int, seed: Sequence[int
         sfd, lifetimes = method(decays)
         parts.append(PixelErrors.of(sfd, decays, lifetimes))
     return PixelErrors.joined(parts)
+
+
+def by_peak(method: Method, preset: Preset, pixels: int, seed: int) -> dict[str, dict[str, float]]:
+    """Figures of each group of peak counts within the preset's range, of ``pixels`` decays each.
+
+    A uniform draw of peaks has few dim decays, too few for the error of a method with outliers.
+    """
+    groups: dict[str, dict[str, float]] = {}
+    for number, peak_range in enumerate(peak_ranges(preset)):
+        part = replace(preset, peak_range=peak_range)
+        groups |= fresh_errors(method, part, pixels, (seed, PEAK_STREAM, number)).by_peak()
+    return groups
+
+
+def peak_ranges(preset: Preset) -> list[Range]:
+    """The groups of peak counts that lie wholly within the preset's range."""
+    low, high = preset.peak_range
+    return [bounds for bounds in pairwise(PEAK_BINS) if low <= bounds[0] and bounds[1] <= high]
 
 
 def by_condition(method: Method, preset: Preset, pixels: int, seed: int) -> dict[str, dict[str, float]]:

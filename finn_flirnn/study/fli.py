@@ -5,9 +5,10 @@ Settings of a grid file, beside what all units share: "preset"; "train", "test":
 a checkpoint whose weights float models begin with, widened to their size if need be (it is taken as it is if
 "steps" is 0); "lifetime_weight" of all losses (``models.losses``); "average" of the weights in training
 (``models.training_plan``); "calibration": decays of PTQ; "shipped": test decays of checkpoints; "shifted":
-decays under each other condition for checkpoints, float models, prior and fits, 0 for none; "fit": decays of
-each fit; "bayes": of the Bayes floor; "draws" of a posterior for the latter. Training, validation and test
-have IRFs of their own (``physics.irf_split``).
+decays under each other condition for checkpoints, float models, prior and fits, 0 for none; "each_peak": decays
+of each group of peak counts, for checkpoints and fits (the other rows take them from their test decays); "fit":
+decays of each fit; "bayes": of the Bayes floor; "draws" of a posterior for the latter. Training, validation and
+test have IRFs of their own (``physics.irf_split``).
 
 Gates and candidates have 8 bits and pre-activations 10; with weights wider than 8 bits all have 16. Networks
 trained with quantisers have the grids that PTQ's calibration finds for their float model.
@@ -52,6 +53,7 @@ DEFAULTS: dict[str, Any] = {
     "calibration": 512,
     "shipped": 100_000,
     "shifted": 2_000,
+    "each_peak": 5_000,
     "fit": 5_000,
     "bayes": 2_000,
     "draws": 4_000,
@@ -220,7 +222,8 @@ def _judge_checkpoint(choices: dict[str, Any]) -> Result:
     note = f"{choices['shipped']:,} decays"
     if not training.get("disjoint_irfs", False):
         note += "; its training drew from all IRFs, so the test's are new draws of the same kind"
-    return _judge_integer(model, choices, choices["shipped"], note=note, history=_whole_history(training))
+    more = {"each_peak": choices["each_peak"], "note": note, "history": _whole_history(training)}
+    return _judge_integer(model, choices, choices["shipped"], **more)
 
 
 def _whole_history(training: dict[str, Any]) -> History:

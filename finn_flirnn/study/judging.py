@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,12 +16,13 @@ from finn_flirnn.physics.fresh_test import (
     Method,
     Prediction,
     by_condition,
+    by_peak,
     fit_method,
     fit_shift_method,
     fresh_errors,
+    peak_ranges,
 )
 from finn_flirnn.physics.lifetimes import MeanLifetimes
-from finn_flirnn.physics.metrics import PEAK_BINS
 from finn_flirnn.physics.pixel_errors import PixelErrors
 from finn_flirnn.physics.presets import Preset
 from finn_flirnn.physics.prior import prior_mean_sfd, prior_median
@@ -46,15 +46,22 @@ PEAKS, CONDITIONS = "by peak counts", "under other conditions"
 
 
 def judged(
-    method: Method, preset: Preset, choices: dict[str, Any], pixels: int, shifted: bool = True, **more: Any
+    method: Method,
+    preset: Preset,
+    choices: dict[str, Any],
+    pixels: int,
+    shifted: bool = True,
+    each_peak: int = 0,
+    **more: Any,
 ) -> Result:
     """The result of a method on ``pixels`` fresh decays; more: the other fields of ``Result``.
 
-    shifted: also measure it under other conditions.
+    shifted: also measure it under other conditions. each_peak: decays drawn for each group of peak counts; 0:
+    the groups are those of the ``pixels``.
     """
     seed = choices["seed"]
     errors = fresh_errors(method, preset, pixels, (seed, 0))
-    groups = {PEAKS: errors.by_peak()}
+    groups = {PEAKS: by_peak(method, preset, each_peak, seed) if each_peak else errors.by_peak()}
     if shifted and choices["shifted"]:
         groups[CONDITIONS] = by_condition(method, preset, choices["shifted"], seed)
     return Result(errors.figures(), groups=groups, **more)
@@ -73,13 +80,15 @@ def prior(preset: Preset, choices: dict[str, Any]) -> Result:
 def fit(preset: Preset, choices: dict[str, Any]) -> Result:
     """The maximum-likelihood fit that is told each pixel's IRF."""
     note = f"{choices['fit']:,} decays; knows each pixel's IRF and the laser"
-    return judged(fit_method, preset, choices, choices["fit"], note=note)
+    return judged(fit_method, preset, choices, choices["fit"], each_peak=choices["each_peak"], note=note)
 
 
 def fit_shift(preset: Preset, choices: dict[str, Any]) -> Result:
     """The maximum-likelihood fit that is told the instrument's IRF, not the pixel's."""
     note = f"{choices['fit']:,} decays; fits the shift of an IRF of middle width, knows the laser"
-    return judged(fit_shift_method, preset, choices, choices["fit"], note=note)
+    return judged(
+        fit_shift_method, preset, choices, choices["fit"], each_peak=choices["each_peak"], note=note
+    )
 
 
 def bayes(preset: Preset, choices: dict[str, Any]) -> Result:
@@ -88,11 +97,10 @@ def bayes(preset: Preset, choices: dict[str, Any]) -> Result:
     known = known_irf(preset)
     errors, effective = _bayes_errors(known, pixels, choices["draws"], (*seed, 0))
     groups = {}
-    for number, (low, high) in enumerate(pairwise(PEAK_BINS)):
-        if preset.peak_range[0] <= low and high <= preset.peak_range[1]:
-            part = replace(known, peak_range=(low, high))
-            few, _ = _bayes_errors(part, -(-pixels // 4), choices["draws"], (*seed, 1 + number))
-            groups |= few.by_peak()
+    for number, peak_range in enumerate(peak_ranges(preset)):
+        part = replace(known, peak_range=peak_range)
+        few, _ = _bayes_errors(part, -(-pixels // 4), choices["draws"], (*seed, 1 + number))
+        groups |= few.by_peak()
     note = (
         f"{pixels:,} decays, and a quarter as many for each group of peak counts; knows IRF, peak and "
         f"background; median of {np.median(effective):,.0f} effective draws a pixel, fewer than 100 in "
