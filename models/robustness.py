@@ -3,9 +3,9 @@
 
     python -m finn_flirnn.models.robustness seq2seqlite32_8bit seq2seqlite32_4bit --pixels 100000
 
-All are judged on the same decays, whose seeds and IRFs no training meets (``physics.irf_split``). One fit knows
-each pixel's IRF and the laser period, the changed ones too; another is told the IRF's middle width alone and
-fits its shift; the models know what they were trained for.
+All are judged on the same decays, whose seeds and IRFs no training meets (``physics.irf_split``). One fit
+knows each pixel's IRF and the laser period, the changed ones too; another is told the IRF's middle width
+alone and fits its shift; the models know what they were trained for.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FITS: dict[str, Method] = {
 
 
 def table(name: str, method: Method, preset: str, pixels: int, each: int, seed: int) -> list[str]:
-    """Lines of figures: of ``pixels`` decays, and of ``each`` for every group of peak counts and condition."""
+    """Lines of figures: of ``pixels`` decays, and of ``each`` for each group of peaks and condition."""
     conditions = preset_by_name(preset)
     started = time.monotonic()
     errors = fresh_errors(method, conditions, pixels, (seed, 0))

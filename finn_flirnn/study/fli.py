@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The workload of fluorescence decays: Seq2SeqLite on a simulated instrument.
 
-Settings of a grid file, beside what all units share: "preset"; "train", "test": numbers of decays; "start":
-a checkpoint whose weights float models begin with, widened to their size if need be (it is taken as it is if
+Settings of a grid file, beside what all units share: "preset"; "train", "test": numbers of decays; "start": a
+checkpoint whose weights float models begin with, widened to their size if need be (it is taken as it is if
 "steps" is 0); "lifetime_weight" of all losses (``models.losses``); "average" of the weights in training
 (``models.training_plan``); "calibration": decays of PTQ; "shipped": test decays of checkpoints; "shifted":
-decays under each other condition for checkpoints, float models, prior and fits, 0 for none; "each_peak": decays
-of each group of peak counts, for checkpoints and fits (the other rows take them from their test decays); "fit":
-decays of each fit; "bayes": of the Bayes floor; "draws" of a posterior for the latter. Training, validation and
-test have IRFs of their own (``physics.irf_split``).
+decays under each other condition for checkpoints, float models, prior and fits, 0 for none; "each_peak":
+decays of each group of peak counts, for checkpoints and fits (the other rows take them from their test
+decays); "fit": decays of each fit; "bayes": of the Bayes floor; "draws" of a posterior for the latter.
+Training, validation and test have IRFs of their own (``physics.irf_split``).
 
 Gates and candidates have 8 bits and pre-activations 10; with weights wider than 8 bits all have 16. Networks
 trained with quantisers have the grids that PTQ's calibration finds for their float model.
