@@ -29,6 +29,7 @@ def findings(rows: list[Row], columns: tuple[Column, ...]) -> list[str]:
         for axis in AXES
         for kind in TRAINED
     ]
+    lines.append(_sizes_of_floats([row for row in measured if row.unit.kind is Kind.FLOAT], error))
     lines.append(_distillation([row for row in quantised if row.unit.kind is Kind.QAT], error))
     lines.append(_references(measured, error))
     lines += [_breaking(row, error) for row in measured if row.unit.kind is Kind.CHECKPOINT]
@@ -54,6 +55,18 @@ def _axis(axis: str, kind: Kind, rows: list[Row], error: Column) -> str:
     enough = min(bits for bits, row in best.items() if _of(row, error) <= (1 + CLOSE) * least)
     text = f"{heading}, {size} units, best of each: {error.title} {'; '.join(parts)}."
     return text + (f" {enough} bit is the least within {CLOSE:.0%} of the best." if len(best) > 1 else "")
+
+
+def _sizes_of_floats(rows: list[Row], error: Column) -> str:
+    """What weight reduction costs before any quantising: error and parameters of each float model."""
+    if len(rows) < 2:
+        return ""
+    parts = [
+        f"{row.unit.label} {number(_of(row, error), error.digits)}"
+        + f" ({number(row.result.sizes['parameters'], 0)} parameters)" * ("parameters" in row.result.sizes)
+        for row in sorted(rows, key=lambda row: _of(row, error))
+    ]
+    return f"**Size**, without quantisers: {error.title} {'; '.join(parts)}."
 
 
 def _distillation(rows: list[Row], error: Column) -> str:

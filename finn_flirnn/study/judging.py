@@ -36,10 +36,10 @@ COLUMNS = (
     Column("r2_short", "short", 3),
     Column("r2_long", "long", 3),
     Column("l2_full", "L2 full", 3),
-    Column("tau_m_mae_ns", "τm MAE ns", 4),
+    Column("tau_m_mae_ns", "τm MAE ns", 4, in_groups=True),
     Column("tau1_mae_ns", "τ1", 3),
     Column("tau2_mae_ns", "τ2", 3),
-    Column("fraction_mae", "a MAE", 3),
+    Column("fraction_mae", "a MAE", 3, in_groups=True),
 )
 PEAKS, CONDITIONS = "by peak counts", "under other conditions"
 """Headings of tables, see ``Result.groups``."""

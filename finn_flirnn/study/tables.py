@@ -65,11 +65,12 @@ def as_json(grid: Grid, rows: list[Row]) -> dict[str, Any]:
 
 
 def _groups(rows: list[Row], columns: tuple[Column, ...]) -> list[str]:
-    """For each heading of ``Result.groups`` a table of the first column's metric.
+    """For each heading of ``Result.groups`` a table of the first column, and of others ``in_groups``.
 
     Where groups have other metrics, all of theirs: a line a group.
     """
-    error = columns[0]
+    error, *others = columns
+    shown = [error, *(column for column in others if column.in_groups)]
     parts = []
     for heading in dict.fromkeys(heading for row in rows for heading in row.result.groups):
         tables = [(row, row.result.groups[heading]) for row in rows if heading in row.result.groups]
@@ -77,12 +78,13 @@ def _groups(rows: list[Row], columns: tuple[Column, ...]) -> list[str]:
         if not any(error.key in figures for _, groups in tables for figures in groups.values()):
             parts += [f"## {heading}", _table_of_all(tables)]
             continue
-        body = [
-            [row.unit.label, *row.bits]
-            + [number(groups.get(name, {}).get(error.key), error.digits) for name in names]
-            for row, groups in tables
-        ]
-        parts += [f"## {error.title} {heading}", _table(["model", "weights", "state", *names], body)]
+        for column in shown:
+            body = [
+                [row.unit.label, *row.bits]
+                + [number(groups.get(name, {}).get(column.key), column.digits) for name in names]
+                for row, groups in tables
+            ]
+            parts += [f"## {column.title} {heading}", _table(["model", "weights", "state", *names], body)]
     return parts
 
 

@@ -60,11 +60,15 @@ class Unit:
 
 @dataclass(frozen=True)
 class Column:
-    """A figure of the table: its key in ``Result.metrics``, its heading, digits after the point."""
+    """A figure of the table: its key in ``Result.metrics``, its heading, digits after the point.
+
+    in_groups: it has a table of its own for each heading of ``Result.groups``; the first column always has.
+    """
 
     key: str
     title: str
     digits: int = 4
+    in_groups: bool = False
 
 
 @dataclass(frozen=True)

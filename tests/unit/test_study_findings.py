@@ -38,6 +38,18 @@ def test_distillation_is_judged_by_pairs_that_differ_in_nothing_else() -> None:
     assert "blend changes Error by -2.5% on the mean of 2 pairs (-10.0% to +5.0%)" in line
 
 
+def test_float_models_of_several_sizes_are_ranked_with_their_parameters() -> None:
+    floats = [
+        Row(Unit(Kind.FLOAT, label, {}), Result({"error": error}, {"parameters": parameters}), 0.0)
+        for label, error, parameters in (("float 8", 2.0, 90.0), ("float 16", 1.5, 1200.0))
+    ]
+    (line,) = [line for line in lines([*floats, qat(8, 8, 1.0)]) if "Size" in line]
+    assert line == (
+        "- **Size**, without quantisers: Error float 16 1.50 (1,200 parameters); float 8 2.00 (90 parameters)."
+    )
+    assert not any("Size" in line for line in lines([floats[0], qat(8, 8, 1.0)]))
+
+
 def test_what_is_not_there_was_not_measured() -> None:
     found = lines([qat(8, 8, 1.0)])
     assert "- **Bits of weights**, without training (PTQ): not measured." in found

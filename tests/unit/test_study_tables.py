@@ -44,6 +44,12 @@ def test_document_says_what_was_found_first_and_then_every_row() -> None:
     assert "- guess: no data." in lines and "![Pareto plot](images/a.png)" in lines
 
 
+def test_columns_in_groups_have_tables_of_their_own() -> None:
+    columns = (COLUMNS[0], Column("other", "Other", 1, in_groups=True))
+    assert "## Other by counts" in document(GRID, ROWS, columns, [])
+    assert "## Other by counts" not in document(GRID, ROWS, COLUMNS, [])
+
+
 def test_csv_and_json_hold_every_figure() -> None:
     table = list(csv.DictReader(io.StringIO(as_csv(ROWS, COLUMNS))))
     assert [float(line["error"]) for line in table] == [0.3, 0.2, 0.1, 0.9]
