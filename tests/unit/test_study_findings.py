@@ -45,7 +45,8 @@ def test_float_models_of_several_sizes_are_ranked_with_their_parameters() -> Non
     ]
     (line,) = [line for line in lines([*floats, qat(8, 8, 1.0)]) if "Size" in line]
     assert line == (
-        "- **Size**, without quantisers: Error float 16 1.50 (1,200 parameters); float 8 2.00 (90 parameters)."
+        "- **Size**, without quantisers: Error float 16 1.50 (1,200 parameters); float 8 2.00 (90 "
+        "parameters)."
     )
     assert not any("Size" in line for line in lines([floats[0], qat(8, 8, 1.0)]))
 
