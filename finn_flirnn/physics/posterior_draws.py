@@ -1,15 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Draws of two lifetimes and a fraction from where a posterior is, with the density that they come from.
+"""Draws from where a posterior is, with the density that they come from: adaptive importance sampling.
 
 Few draws of the prior hit the posterior of a bright decay. So each round draws anew around the best of the
-last one: from Student-t kernels about a resample of it, as wide as their surroundings, in two systems of
-coordinates, and for a tenth from the prior, which keeps all weights bounded:
-
-    moments     log tau_m, s / tau_m, a      tau_m = a tau1 + (1 - a) tau2, s = sqrt(a (1 - a)) (tau2 - tau1)
-    lifetimes   log tau1, log tau2, a
-
-A decay tells its mean lifetime and, less well, the spread s, so in moments the curved ridge of equally good
-fits is nearly straight; where one component all but vanishes, it is straight in lifetimes.
+last one: from Student-t kernels about a resample of it, as wide as their surroundings, in one or more systems
+of coordinates in which the posterior's ridges are nearly straight, and for a tenth from the prior, which
+keeps all weights bounded. ``physics.unknowns`` has the priors and coordinates.
 Source: population Monte Carlo with mixture kernels (Cappé, Douc, Guillin, Marin, Robert 2008).
 """
 
@@ -22,161 +17,169 @@ from dataclasses import dataclass
 import numpy as np
 
 from finn_flirnn.numerics.fixed_point import Reals
-from finn_flirnn.physics.presets import Preset, Range
 
 KERNELS = 48
 FREEDOM = 5
 """Degrees of freedom of the kernels: tails heavier than any posterior's."""
 WIDTH, SURROUNDINGS = 0.8, 0.7
-"""Of a kernel: in standard deviations of its surroundings; these in those of the whole."""
-SHARES = (0.5, 0.4)
-"""Of all draws, from the kernels in moments and in lifetimes; the rest is the prior's."""
+"""Of a kernel: in standard deviations of its surroundings; these in those of the whole, for d = 3."""
+FLOOR = 1e-3
+"""The least scale of a kernel, as a share of the whole's."""
+WANTED, MOST_LAST_ROUNDS = 100, 5
+"""Effective draws, for which the last round is done again, from the better draws that it gave."""
 
 
 @dataclass(frozen=True)
-class Draws:
-    """tau1_ns <= tau2_ns, fraction: (draws,). log_density: of that proposal, per ns^2 and unit of fraction.
+class System:
+    """Coordinates (draws, d) of unknowns (draws, d).
 
-    proposed: how many were drawn, those included that fell outside the prior and were dropped.
+    stretch: their volume per unit of the unknowns', (draws, d) -> (draws,). share: of all draws, those from
+    kernels in these coordinates.
     """
 
-    tau1_ns: Reals
-    tau2_ns: Reals
-    fraction: Reals
-    log_density: Reals
-    proposed: int
-
-
-def draw_prior(preset: Preset, draws: int, rng: np.random.Generator) -> Draws:
-    """Two-component decays of a preset's prior."""
-    first = rng.uniform(*preset.tau1_range_ns, draws)
-    second = rng.uniform(*preset.tau2_range_ns, draws)
-    tau1, tau2 = np.minimum(first, second), np.maximum(first, second)
-    return Draws(tau1, tau2, rng.uniform(0.0, 1.0, draws), log_prior(preset, tau1, tau2), draws)
-
-
-def log_prior(preset: Preset, tau1_ns: Reals, tau2_ns: Reals) -> Reals:
-    """Log density of sorted lifetimes; it is uniform in the fraction. -inf outside."""
-    ranges = preset.tau1_range_ns, preset.tau2_range_ns
-    density = _uniform(ranges[0], tau1_ns) * _uniform(ranges[1], tau2_ns)
-    density += _uniform(ranges[0], tau2_ns) * _uniform(ranges[1], tau1_ns)
-    return _log(density)
-
-
-def log_single_priors(preset: Preset, lifetimes_ns: Reals) -> tuple[Reals, Reals]:
-    """Log densities of the shorter and of the longer of the two lifetimes, (draws,) each; -inf outside."""
-    ranges = preset.tau1_range_ns, preset.tau2_range_ns
-    own = [_uniform(bounds, lifetimes_ns) for bounds in ranges]
-    below = [np.clip((lifetimes_ns - low) / (high - low), 0.0, 1.0) for low, high in ranges]
-    shorter = own[0] * (1 - below[1]) + own[1] * (1 - below[0])
-    longer = own[0] * below[1] + own[1] * below[0]
-    return _log(shorter), _log(longer)
-
-
-def draw_near(last: Draws, weights: Reals, preset: Preset, draws: int, rng: np.random.Generator) -> Draws:
-    """Draws around the weighted ones of the last round; weights: (draws of it,), their sum is 1."""
-    places = (np.arange(KERNELS) + rng.random()) / KERNELS
-    chosen = np.minimum(np.searchsorted(np.cumsum(weights), places), len(weights) - 1)
-    mixtures, found = [], []
-    for system, share in zip((MOMENTS, LIFETIMES), SHARES, strict=True):
-        x = system.to(last.tau1_ns, last.tau2_ns, last.fraction)
-        mixture = _Mixture.around(x, weights, chosen)
-        mixtures.append((system, share, mixture))
-        found.append(np.stack(system.back(mixture.draw(round(share * draws), rng))))
-    rest = draw_prior(preset, draws - sum(f.shape[1] for f in found), rng)
-    found.append(np.stack([rest.tau1_ns, rest.tau2_ns, rest.fraction]))
-    tau1, tau2, fraction = np.concatenate(found, axis=1)
-    inside = (0 < fraction) & (fraction < 1) & (0 < tau1) & (tau1 <= tau2)
-    tau1, tau2, fraction = tau1[inside], tau2[inside], fraction[inside]
-    of_prior = log_prior(preset, tau1, tau2)
-    inside = np.isfinite(of_prior)
-    tau1, tau2, fraction, of_prior = tau1[inside], tau2[inside], fraction[inside], of_prior[inside]
-    density = (1 - sum(SHARES)) * np.exp(of_prior)
-    for system, share, mixture in mixtures:
-        x = system.to(tau1, tau2, fraction)
-        density += share * mixture.density(x) * system.stretch(tau1, tau2, fraction)
-    return Draws(tau1, tau2, fraction, np.log(density), draws)
+    to: Callable[[Reals], Reals]
+    back: Callable[[Reals], Reals]
+    stretch: Callable[[Reals], Reals]
+    share: float
 
 
 @dataclass(frozen=True)
-class _System:
-    """Coordinates (draws, 3) of two lifetimes and a fraction; stretch: their volume per ns^2 and fraction."""
+class Unknowns:
+    """What is not known. draw: (number, rng) -> (number, d) of the prior. log_prior: (draws, d) -> (draws,).
 
-    to: Callable[[Reals, Reals, Reals], Reals]
-    back: Callable[[Reals], tuple[Reals, Reals, Reals]]
-    stretch: Callable[[Reals, Reals, Reals], Reals]
+    The shares of ``systems`` leave a rest, which is the prior's own.
+    """
 
-
-def _to_moments(tau1: Reals, tau2: Reals, fraction: Reals) -> Reals:
-    mean = fraction * tau1 + (1 - fraction) * tau2
-    return np.stack(
-        [np.log(mean), np.sqrt(fraction * (1 - fraction)) * (tau2 - tau1) / mean, fraction], axis=1
-    )
+    draw: Callable[[int, np.random.Generator], Reals]
+    log_prior: Callable[[Reals], Reals]
+    systems: tuple[System, ...]
 
 
-def _from_moments(x: Reals) -> tuple[Reals, Reals, Reals]:
-    mean, fraction = np.exp(x[:, 0]), x[:, 2]
-    apart = x[:, 1] * mean / np.sqrt(np.maximum(fraction * (1 - fraction), 1e-12))
-    return mean - (1 - fraction) * apart, mean + fraction * apart, fraction
+@dataclass(frozen=True)
+class Effort:
+    """Draws of the prior at first, then rounds of so many, then ``last`` in each last round."""
+
+    first: int
+    each: int
+    rounds: int
+    last: int
 
 
-def _stretch_of_moments(tau1: Reals, tau2: Reals, fraction: Reals) -> Reals:
-    mean = fraction * tau1 + (1 - fraction) * tau2
-    return np.asarray(np.sqrt(fraction * (1 - fraction)) / mean**2)
+@dataclass(frozen=True)
+class Posterior:
+    """Weighted draws: values (draws, d), weights (draws,) of sum 1, log evidence, effective draws.
+
+    effective: 1 / sum of the squared weights; below some tens, means are rough.
+    """
+
+    values: Reals
+    weights: Reals
+    log_evidence: float
+    effective: float
 
 
-MOMENTS = _System(_to_moments, _from_moments, _stretch_of_moments)
-LIFETIMES = _System(
-    lambda tau1, tau2, fraction: np.stack([np.log(tau1), np.log(tau2), fraction], axis=1),
-    lambda x: (np.exp(x[:, 0]), np.exp(x[:, 1]), x[:, 2]),
-    lambda tau1, tau2, fraction: 1 / (tau1 * tau2),
-)
+def sample(
+    unknowns: Unknowns, log_likelihood: Callable[[Reals], Reals], effort: Effort, rng: np.random.Generator
+) -> Posterior:
+    """The posterior of unknowns whose likelihood is given: (draws, d) -> (draws,), but for a constant."""
+    values = unknowns.draw(effort.first, rng)
+    # draws of the prior itself: prior over density is 1
+    log_weights, proposed = log_likelihood(values), effort.first
+    for number in range(effort.rounds + MOST_LAST_ROUNDS):
+        proposed = effort.each if number < effort.rounds else effort.last
+        values, log_ratio = _draw_near(values, _tempered(log_weights), unknowns, proposed, rng)
+        log_weights = log_likelihood(values) + log_ratio
+        if number >= effort.rounds and _effective(log_weights) >= WANTED:
+            break
+    greatest = log_weights.max()
+    weights = np.exp(log_weights - greatest)
+    # what fell outside the prior and was dropped had weight 0
+    evidence = float(np.log(weights.sum() / proposed) + greatest)
+    return Posterior(values, weights / weights.sum(), evidence, _effective(log_weights))
+
+
+def _draw_near(
+    last: Reals, weights: Reals, unknowns: Unknowns, draws: int, rng: np.random.Generator
+) -> tuple[Reals, Reals]:
+    """Draws (d columns) around the weighted ones of the last round, and their log prior / proposal."""
+    places = (np.arange(KERNELS) + rng.random()) / KERNELS
+    chosen = np.minimum(np.searchsorted(np.cumsum(weights), places), len(weights) - 1)
+    mixtures = [_Mixture.around(system.to(last), weights, chosen) for system in unknowns.systems]
+    found = [
+        system.back(mixture.draw(round(system.share * draws), rng))
+        for system, mixture in zip(unknowns.systems, mixtures, strict=True)
+    ]
+    found.append(unknowns.draw(draws - sum(map(len, found)), rng))
+    values = np.concatenate(found)
+    log_prior = unknowns.log_prior(values)
+    inside = np.isfinite(log_prior)
+    values, log_prior = values[inside], log_prior[inside]
+    density = (1 - sum(system.share for system in unknowns.systems)) * np.exp(log_prior)
+    for system, mixture in zip(unknowns.systems, mixtures, strict=True):
+        density += system.share * mixture.density(system.to(values)) * system.stretch(values)
+    return values, log_prior - np.log(density)
 
 
 @dataclass(frozen=True)
 class _Mixture:
-    """Kernels of equal share: centres (kernels, 3), Cholesky factors of their scales (kernels, 3, 3)."""
+    """Kernels of equal share: centres (kernels, d), Cholesky factors of their scales (kernels, d, d)."""
 
     centres: Reals
     factors: Reals
 
     @classmethod
     def around(cls, x: Reals, weights: Reals, chosen: Reals) -> _Mixture:
-        """About x[chosen], each as wide as the weighted (draws, 3) near it."""
+        """About x[chosen], each as wide as the weighted (draws, d) near it."""
+        dimensions = x.shape[1]
         mean = weights @ x
-        whole = (x - mean).T @ ((x - mean) * weights[:, None]) + 1e-9 * np.eye(3)
+        whole = (x - mean).T @ ((x - mean) * weights[:, None])
+        whole += np.diag(1e-9 * np.diag(whole) + 1e-15)
         kept = np.flatnonzero(weights > 1e-6 * weights.max())
         white = np.linalg.cholesky(np.linalg.inv(whole))
         apart = ((x[chosen] @ white)[:, None] - (x[kept] @ white)[None]) ** 2
-        near = np.exp(-0.5 * apart.sum(axis=2) / SURROUNDINGS**2) * weights[kept]
+        # squared distances grow with the dimensions, and so do the surroundings
+        reach = SURROUNDINGS**2 * dimensions / 3
+        near = np.exp(-0.5 * apart.sum(axis=2) / reach) * weights[kept]
         near /= near.sum(axis=1, keepdims=True)
         difference = x[kept][None] - (near @ x[kept])[:, None]
-        scales = np.matmul((difference * near[:, :, None]).transpose(0, 2, 1), difference) + 1e-4 * whole
+        scales = np.matmul((difference * near[:, :, None]).transpose(0, 2, 1), difference) + FLOOR * whole
         return cls(x[chosen], np.linalg.cholesky(WIDTH**2 * scales))
 
     def draw(self, draws: int, rng: np.random.Generator) -> Reals:
-        """(draws, 3)."""
+        """(draws, d)."""
         kernel = rng.integers(0, len(self.centres), draws)
         radius = np.sqrt(rng.chisquare(FREEDOM, draws) / FREEDOM)
-        steps = rng.normal(size=(draws, 3)) / radius[:, None]
+        steps = rng.normal(size=(draws, self.centres.shape[1])) / radius[:, None]
         return np.asarray(self.centres[kernel] + np.einsum("nij,nj->ni", self.factors[kernel], steps))
 
     def density(self, x: Reals) -> Reals:
-        """(draws, 3) -> (draws,)."""
+        """(draws, d) -> (draws,)."""
+        dimensions = x.shape[1]
         inverse = np.linalg.inv(self.factors)
         steps = np.matmul(inverse, x.T[None]) - np.matmul(inverse, self.centres[:, :, None])
         squares = (steps * steps).sum(axis=1)
-        constant = math.lgamma((FREEDOM + 3) / 2) - math.lgamma(FREEDOM / 2)
-        constant -= 1.5 * math.log(FREEDOM * math.pi)
+        constant = math.lgamma((FREEDOM + dimensions) / 2) - math.lgamma(FREEDOM / 2)
+        constant -= dimensions / 2 * math.log(FREEDOM * math.pi)
         volume = np.prod(np.einsum("kii->ki", self.factors), axis=1)
-        kernels = (1 + squares / FREEDOM) ** (-(FREEDOM + 3) / 2) / volume[:, None]
+        kernels = (1 + squares / FREEDOM) ** (-(FREEDOM + dimensions) / 2) / volume[:, None]
         return np.asarray(math.exp(constant) * kernels.mean(axis=0))
 
 
-def _uniform(bounds: Range, values: Reals) -> Reals:
-    inside = (values >= bounds[0]) & (values <= bounds[1])
-    return np.asarray(inside / (bounds[1] - bounds[0]))
+def _effective(log_weights: Reals, power: float = 1.0) -> float:
+    weights = np.exp(power * (log_weights - log_weights.max()))
+    return float(weights.sum() ** 2 / np.square(weights).sum())
 
 
-def _log(density: Reals) -> Reals:
-    return np.log(density, out=np.full(density.shape, -np.inf), where=density > 0)
+def _tempered(log_weights: Reals) -> Reals:
+    """Weights, sum 1, to a power of at most 1 that leaves ``WANTED`` effective draws."""
+    low, high = 0.0, 1.0
+    if _effective(log_weights) < WANTED:
+        for _ in range(20):
+            middle = 0.5 * (low + high)
+            if _effective(log_weights, middle) >= WANTED:
+                low = middle
+            else:
+                high = middle
+        high = low
+    weights = np.exp(high * (log_weights - log_weights.max()))
+    return np.asarray(weights / weights.sum())

@@ -7,8 +7,8 @@ checkpoint whose weights float models begin with, widened to their size if need 
 (``models.training_plan``); "calibration": decays of PTQ; "shipped": test decays of checkpoints; "shifted":
 decays under each other condition for checkpoints, float models, prior and fits, 0 for none; "each_peak":
 decays of each group of peak counts, for checkpoints and fits (the other rows take them from their test
-decays); "fit": decays of each fit; "bayes": of the Bayes floor; "draws" of a posterior for the latter.
-Training, validation and test have IRFs of their own (``physics.irf_split``).
+decays); "fit": decays of each fit; "bayes", "bayes_irf_unknown": of the Bayes floors; "draws" of a posterior
+for the latter. Training, validation and test have IRFs of their own (``physics.irf_split``).
 
 Gates and candidates have 8 bits and pre-activations 10; with weights wider than 8 bits all have 16. Networks
 trained with quantisers have the grids that PTQ's calibration finds for their float model.
@@ -56,6 +56,7 @@ DEFAULTS: dict[str, Any] = {
     "each_peak": 5_000,
     "fit": 5_000,
     "bayes": 2_000,
+    "bayes_irf_unknown": 500,
     "draws": 4_000,
 }
 START_FILE = "start.npz"

@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from finn_flirnn.numerics.fixed_point import Reals
-from finn_flirnn.physics.bayes import known_irf, posterior_means
+from finn_flirnn.physics.bayes import (
+    PosteriorMeans,
+    known_irf,
+    posterior_means,
+    posterior_means_irf_unknown,
+)
 from finn_flirnn.physics.decays import Decays, simulate
 from finn_flirnn.physics.fresh_test import (
     STREAM,
@@ -22,6 +28,7 @@ from finn_flirnn.physics.fresh_test import (
     fresh_errors,
     peak_ranges,
 )
+from finn_flirnn.physics.irf_split import IrfSplit
 from finn_flirnn.physics.lifetimes import MeanLifetimes
 from finn_flirnn.physics.pixel_errors import PixelErrors
 from finn_flirnn.physics.presets import Preset
@@ -92,39 +99,61 @@ def fit_shift(preset: Preset, choices: dict[str, Any]) -> Result:
 
 
 def bayes(preset: Preset, choices: dict[str, Any]) -> Result:
-    """The Bayes floor, on decays of one known IRF; each group of peak counts has decays of its own."""
-    pixels, seed = choices["bayes"], (choices["seed"], 0, STREAM)
-    known = known_irf(preset)
-    errors, effective = _bayes_errors(known, pixels, choices["draws"], (*seed, 0))
+    """The Bayes floor, on decays of one known IRF."""
+    return _floor(
+        posterior_means, known_irf(preset), None, choices["bayes"], choices, "IRF, peak and background"
+    )
+
+
+def bayes_irf_unknown(preset: Preset, choices: dict[str, Any]) -> Result:
+    """The Bayes floor of a method that is given the counts alone, on the decays of a test."""
+    pixels = choices["bayes_irf_unknown"]
+    known = "peak and background, and of the IRF what the preset says of all"
+    return _floor(posterior_means_irf_unknown, preset, IrfSplit.TEST, pixels, choices, known)
+
+
+def _floor(
+    means: Callable[[Decays, int], PosteriorMeans],
+    preset: Preset,
+    split: IrfSplit | None,
+    pixels: int,
+    choices: dict[str, Any],
+    known: str,
+) -> Result:
+    """Errors of posterior means; each group of peak counts has decays of its own."""
+
+    def errors_of(conditions: Preset, number: int, of: int) -> tuple[PixelErrors, Reals]:
+        decays = simulate(conditions, of, (choices["seed"], 0, STREAM, number), split=split)
+        found = means(decays, choices["draws"])
+        lifetimes = MeanLifetimes(found.tau_m_ns, found.amplitude_fraction)
+        return PixelErrors.of(found.sfd, decays, lifetimes), found.effective_draws
+
+    errors, effective = errors_of(preset, 0, pixels)
     groups = {}
     for number, peak_range in enumerate(peak_ranges(preset)):
-        part = replace(known, peak_range=peak_range)
-        few, _ = _bayes_errors(part, -(-pixels // 4), choices["draws"], (*seed, 1 + number))
+        few, _ = errors_of(replace(preset, peak_range=peak_range), 1 + number, -(-pixels // 4))
         groups |= few.by_peak()
     note = (
-        f"{pixels:,} decays, and a quarter as many for each group of peak counts; knows IRF, peak and "
-        f"background; median of {np.median(effective):,.0f} effective draws a pixel, fewer than 100 in "
+        f"{pixels:,} decays, and a quarter as many for each group of peak counts; knows {known}; median of "
+        f"{np.median(effective):,.0f} effective draws a pixel, fewer than 100 in "
         f"{(effective < 100).mean():.1%} of them"
     )
     return Result(errors.figures(), groups={PEAKS: groups}, note=note)
 
 
-def _bayes_errors(
-    preset: Preset, pixels: int, draws: int, seed: tuple[int, ...]
-) -> tuple[PixelErrors, Reals]:
-    """Errors of the posterior means, and effective draws."""
-    decays = simulate(preset, pixels, seed)
-    found = posterior_means(decays, draws)
-    lifetimes = MeanLifetimes(found.tau_m_ns, found.amplitude_fraction)
-    return PixelErrors.of(found.sfd, decays, lifetimes), found.effective_draws
-
-
-REFERENCES = {"prior": prior, "fit": fit, "fit_shift": fit_shift, "bayes": bayes}
+REFERENCES = {
+    "prior": prior,
+    "fit": fit,
+    "fit_shift": fit_shift,
+    "bayes": bayes,
+    "bayes_irf_unknown": bayes_irf_unknown,
+}
 LABELS = {
     "prior": "prior, no data",
     "fit": "maximum-likelihood fit",
     "fit_shift": "maximum-likelihood fit, nominal IRF, shift fitted",
     "bayes": "Bayes floor",
+    "bayes_irf_unknown": "Bayes floor, IRF unknown",
 }
 PUBLISHED = {
     "published teacher, their data": {

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from finn_flirnn.physics.bayes import known_irf, posterior_means
-from finn_flirnn.physics.decays import expected_shape, simulate
+from finn_flirnn.numerics.fixed_point import Reals
+from finn_flirnn.physics.bayes import PosteriorMeans, known_irf, posterior_means, posterior_means_irf_unknown
+from finn_flirnn.physics.decays import Decays, expected_shape, simulate
 from finn_flirnn.physics.fit import FitOptions, fit_decays
 from finn_flirnn.physics.irf import EmgIrf
 from finn_flirnn.physics.presets import PAPER135
@@ -36,6 +38,11 @@ def test_means_are_those_of_many_draws_of_the_prior(mono: float) -> None:
     drawn = simulate(replace(preset, peak_range=(1.0, 1.0)), 40_000, seed=6)
     irf = EmgIrf(preset.irf_position_ns, preset.irf_fwhm_range_ns[0], 0.0)
     shapes = expected_shape(preset.grid, irf, drawn.tau1_ns, drawn.tau2_ns, drawn.amplitude_fraction)
+    assert_means_of_the_prior(found, decays, drawn, shapes)
+
+
+def assert_means_of_the_prior(found: PosteriorMeans, decays: Decays, drawn: Decays, shapes: Reals) -> None:
+    """Means are those of weighted draws of the prior; scales their noise-free ``shapes`` (draws, gates)."""
     shapes /= shapes.max(axis=1, keepdims=True)
     for pixel in range(len(decays)):
         expected = shapes * decays.peak_counts[pixel] + decays.background_counts[pixel]
@@ -89,3 +96,41 @@ def test_means_belong_to_one_mixture() -> None:
 def test_decays_of_many_irfs_are_refused() -> None:
     with pytest.raises(ValueError, match="paper135 must have one IRF for all pixels"):
         posterior_means(simulate(PAPER135, 2, seed=0), draws=10)
+
+
+def test_without_the_irf_means_are_those_of_many_draws_of_the_prior() -> None:
+    preset = replace(PAPER135, peak_range=(15.0, 20.0))
+    decays = simulate(preset, 3, seed=5)
+    found = posterior_means_irf_unknown(decays)
+    drawn = simulate(replace(preset, peak_range=(1.0, 1.0)), 60_000, seed=6)
+    irf = EmgIrf(preset.irf_position_ns + drawn.irf_shift_ns, drawn.irf_fwhm_ns, 0.0)
+    shapes = expected_shape(preset.grid, irf, drawn.tau1_ns, drawn.tau2_ns, drawn.amplitude_fraction)
+    assert_means_of_the_prior(found, decays, drawn, shapes)
+
+
+def test_without_the_irf_nothing_changes_if_it_hardly_varies() -> None:
+    fixed = replace(PRESET, peak_range=(300.0, 400.0))
+    (low, _) = fixed.irf_fwhm_range_ns
+    varied = replace(
+        fixed, irf_fwhm_range_ns=(low, low * 1.0001), irf_shift_gates=1e-4, irf_width_jitter=1e-4
+    )
+    decays = simulate(fixed, 4, seed=9)
+    known, unknown = posterior_means(decays), posterior_means_irf_unknown(replace(decays, preset=varied))
+    np.testing.assert_allclose(unknown.tau_m_ns, known.tau_m_ns, rtol=0.01)
+    np.testing.assert_allclose(unknown.sfd[:, :, 0], known.sfd[:, :, 0], atol=0.004)
+
+
+def test_without_the_irf_bright_decays_have_effective_draws_and_less_is_known() -> None:
+    bright = replace(PAPER135, peak_range=(1500.0, 2000.0))
+    one_irf = known_irf(bright)
+    decays = simulate(one_irf, 12, seed=4)
+    known, unknown = posterior_means(decays), posterior_means_irf_unknown(replace(decays, preset=bright))
+    assert unknown.effective_draws.min() > 100
+    errors = [np.square(found.sfd - decays.sfd)[:, :, 0].mean() for found in (known, unknown)]
+    assert errors[0] < errors[1]
+
+
+@pytest.mark.parametrize("change", [{"irf_shift_gates": 0.0}, {"irf_tail_ratio_range": (0.0, 1.0)}])
+def test_irfs_that_the_floor_does_not_know_how_to_vary_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="the IRFs of paper135 must vary in shift"):
+        posterior_means_irf_unknown(simulate(replace(PAPER135, **change), 2, seed=0), draws=10)
