@@ -17,12 +17,23 @@
 #include <cstdint>
 #include <cstring>
 #include <vector>
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
 
 namespace {
 
-constexpr int W = 16;                 // floats in a vector
-constexpr int V = 2;                  // vectors in a row of LANES; few, so that a step stays in the near caches
-constexpr int LANES = W * V;
+// W: floats in a register. TILE_ROWS x 2 and TILE_SIDE x TILE_SIDE sums stay in registers, of which there are
+// 32 with AVX-512 and 16 without: more would go through memory at every product.
+#if defined(__AVX512F__)
+constexpr int W = 16, TILE_ROWS = 8, TILE_SIDE = 4;
+#elif defined(__AVX__)
+constexpr int W = 8, TILE_ROWS = 6, TILE_SIDE = 3;
+#else
+constexpr int W = 4, TILE_ROWS = 6, TILE_SIDE = 3;
+#endif
+constexpr int LANES = 32;             // on every machine; few, so that a step stays in the near caches
+constexpr int V = LANES / W;          // vectors in a row of LANES
 constexpr int TIME_BLOCK = 8;         // steps whose weight gradients are summed in registers
 typedef float vec __attribute__((vector_size(W * 4)));
 typedef int32_t ivec __attribute__((vector_size(W * 4)));
@@ -39,11 +50,20 @@ struct Spec {
 };
 
 inline vec splat(float a) { return vec{} + a; }
-inline vec select(ivec m, vec a, vec b) { return m ? a : b; }
-inline vec vmin(vec a, vec b) { return select(a < b, a, b); }
-inline vec vmax(vec a, vec b) { return select(a > b, a, b); }
+// a where m holds, else 0.
+inline vec masked(ivec m, vec a) { return (vec)(m & (ivec)a); }
+#if defined(__AVX512F__)
+inline vec vmin(vec a, vec b) { return (vec)_mm512_min_ps((__m512)a, (__m512)b); }
+inline vec vmax(vec a, vec b) { return (vec)_mm512_max_ps((__m512)a, (__m512)b); }
+#elif defined(__AVX__)
+inline vec vmin(vec a, vec b) { return (vec)_mm256_min_ps((__m256)a, (__m256)b); }
+inline vec vmax(vec a, vec b) { return (vec)_mm256_max_ps((__m256)a, (__m256)b); }
+#else
+inline vec vmin(vec a, vec b) { return a < b ? a : b; }
+inline vec vmax(vec a, vec b) { return a > b ? a : b; }
+#endif
 
-// Nearest integer, ties to even, for |a| < 2^22.
+// Nearest integer, ties to even, for |a| < 2^22; beyond, some number beyond it too.
 inline vec nearest(vec a) {
     const vec magic = splat(12582912.0f);
     return (a + magic) - magic;  // not to be built with -ffast-math
@@ -52,10 +72,10 @@ inline vec nearest(vec a) {
 // Quantises a; multiplies slope by 0 where the code saturates.
 inline vec quantise(const Quantiser& q, vec a, vec& slope) {
     if (!q.enabled) return a;
-    const vec least = splat(q.least), greatest = splat(q.greatest);
-    vec code = nearest(vmin(vmax(a * q.scale, least - 1.0f), greatest + 1.0f));
-    slope = select((code < least) | (code > greatest), vec{}, slope);
-    return vmin(vmax(code, least), greatest) * q.step;
+    const vec code = nearest(a * q.scale);
+    const vec kept = vmin(vmax(code, splat(q.least)), splat(q.greatest));
+    slope = masked(code == kept, slope);
+    return kept * q.step;
 }
 
 inline vec exponential(vec a) {  // |relative error| < 2e-7 over the clamped range
@@ -68,19 +88,18 @@ inline vec exponential(vec a) {  // |relative error| < 2e-7 over the clamped ran
     p = p * f + 4.1665795894e-2f;
     p = p * f + 1.6666665459e-1f;
     p = p * f + 5.0000001201e-1f;
-    p = p * f * f + f + 1.0f;
-    ivec bits = (__builtin_convertvector(k, ivec) + 127) << 23;
-    vec power;
-    std::memcpy(&power, &bits, sizeof power);
-    return p * power;
+    p = p * (f * f) + (f + 1.0f);
+    const ivec bits = (__builtin_convertvector(k, ivec) + 127) << 23;
+    return p * (vec)bits;
 }
 
 // A gate and d gate / d a. slope comes in as d a / d sum.
 inline vec gate_of(bool hard, vec a, vec& slope) {
     if (hard) {
         const vec line = a * 0.5f + 0.5f;
-        slope = select((line < 0.0f) | (line > 1.0f), vec{}, slope * 0.5f);
-        return vmin(vmax(line, vec{}), splat(1.0f));
+        const vec kept = vmin(vmax(line, vec{}), splat(1.0f));
+        slope = masked(line == kept, slope * 0.5f);
+        return kept;
     }
     const vec g = 1.0f / (1.0f + exponential(-a));
     slope *= g * (1.0f - g);
@@ -89,31 +108,35 @@ inline vec gate_of(bool hard, vec a, vec& slope) {
 
 inline vec candidate_of(bool hard, vec a, vec& slope) {
     if (hard) {
-        slope = select((a < -1.0f) | (a > 1.0f), vec{}, slope);
-        return vmin(vmax(a, splat(-1.0f)), splat(1.0f));
+        const vec kept = vmin(vmax(a, splat(-1.0f)), splat(1.0f));
+        slope = masked(a == kept, slope);
+        return kept;
     }
     const vec n = 2.0f / (1.0f + exponential(a * -2.0f)) - 1.0f;
     slope *= 1.0f - n * n;
     return n;
 }
 
-// y[r] += sum_k w[r][k] x[k] for R rows.
+// y[r] += sum_k w[r][k] x[k] for R rows, of the first two of V vectors.
 template <int R>
 inline void some_rows(const float* w, int ld, int n, const vec* x, vec* y) {
-    vec acc[R][V];
+    vec acc[R][2];
     for (int r = 0; r < R; ++r)
-        for (int v = 0; v < V; ++v) acc[r][v] = y[r * V + v];
+        for (int v = 0; v < 2; ++v) acc[r][v] = y[r * V + v];
     for (int k = 0; k < n; ++k)
         for (int r = 0; r < R; ++r)
-            for (int v = 0; v < V; ++v) acc[r][v] += w[r * ld + k] * x[k * V + v];
+            for (int v = 0; v < 2; ++v) acc[r][v] += w[r * ld + k] * x[k * V + v];
     for (int r = 0; r < R; ++r)
-        for (int v = 0; v < V; ++v) y[r * V + v] = acc[r][v];
+        for (int v = 0; v < 2; ++v) y[r * V + v] = acc[r][v];
 }
 
 void add_product(const float* w, int ld, int rows, int n, const vec* x, vec* y) {
-    int r = 0;
-    for (; r + 8 <= rows; r += 8) some_rows<8>(w + r * ld, ld, n, x, y + r * V);
-    for (; r < rows; ++r) some_rows<1>(w + r * ld, ld, n, x, y + r * V);
+    for (int v = 0; v < V; v += 2) {
+        int r = 0;
+        for (; r + TILE_ROWS <= rows; r += TILE_ROWS)
+            some_rows<TILE_ROWS>(w + r * ld, ld, n, x + v, y + r * V + v);
+        for (; r < rows; ++r) some_rows<1>(w + r * ld, ld, n, x + v, y + r * V + v);
+    }
 }
 
 // dw[j][k] += sum over steps and lanes g[t][j] x[t][k], for a tile of J by K.
@@ -134,15 +157,15 @@ inline void some_gradients(const vec* g, int g_pitch, const vec* x, int x_pitch,
 void add_gradients(const vec* g, int g_pitch, int rows, const vec* x, int x_pitch, int columns, int steps,
                    vec* dw) {
     for (int j = 0; j < rows;) {
-        const int tile = j + 4 <= rows ? 4 : 1;
+        const int tile = j + TILE_SIDE <= rows ? TILE_SIDE : 1;
         for (int k = 0; k < columns;) {
             const vec *gj = g + j * V, *xk = x + k * V;
             vec* d = dw + j * columns + k;
-            if (tile == 4 && k + 4 <= columns) {
-                some_gradients<4, 4>(gj, g_pitch, xk, x_pitch, steps, d, columns);
-                k += 4;
+            if (tile == TILE_SIDE && k + TILE_SIDE <= columns) {
+                some_gradients<TILE_SIDE, TILE_SIDE>(gj, g_pitch, xk, x_pitch, steps, d, columns);
+                k += TILE_SIDE;
             } else {
-                if (tile == 4) some_gradients<4, 1>(gj, g_pitch, xk, x_pitch, steps, d, columns);
+                if (tile == TILE_SIDE) some_gradients<TILE_SIDE, 1>(gj, g_pitch, xk, x_pitch, steps, d, columns);
                 else some_gradients<1, 1>(gj, g_pitch, xk, x_pitch, steps, d, columns);
                 k += 1;
             }
