@@ -217,5 +217,7 @@ def fused_forward(model: Seq2SeqLite, x: Tensor) -> Tensor:
 
     states = model.head_states(x, run)
     weight, bias = model.head.quantised_parameters()
-    y = weight @ states + bias.to(states.dtype)[:, None]
+    matrices = states.reshape(-1, *states.shape[-2:])  # one bmm: broadcasting @ would transpose all states
+    y = torch.bmm(weight.expand(len(matrices), -1, -1), matrices) + bias.to(states.dtype)[:, None]
+    y = y.view(*states.shape[:-2], *y.shape[1:])
     return model.head.output_quant(y) if model.quantised else y

@@ -17,7 +17,7 @@ from finn_flirnn.study.rows import Row
 from finn_flirnn.study.tables import as_csv, as_json, document
 from finn_flirnn.study.workload import Kind, Unit
 
-DOCUMENT, CACHE, IMAGES = "study.md", "cache", "images"
+DOCUMENT, REPORT, CACHE, IMAGES = "study.md", "report", "cache", "images"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,9 +70,10 @@ def run(given: argparse.Namespace) -> None:
     for unit in units:
         facts, result = read_result(folders[unit.key(grid.workload, workload.version)])
         rows.append(Row(unit, result, facts["seconds"]))
-    write_json(output / "results.json", as_json(grid, rows))
-    write_atomically(output / "results.csv", as_csv(rows, workload.columns))
-    for folder in (output, given.publish):
+    reports = output / REPORT
+    write_json(reports / "results.json", as_json(grid, rows))
+    write_atomically(reports / "results.csv", as_csv(rows, workload.columns))
+    for folder in (reports, given.publish):
         if folder is not None:
             images = folder / IMAGES
             images.mkdir(parents=True, exist_ok=True)
@@ -80,7 +81,7 @@ def run(given: argparse.Namespace) -> None:
             plots = pareto(rows, error, images, name) + learning_curves(rows, error, images, name)
             links = [f"{IMAGES}/{plot.name}" for plot in plots]
             write_atomically(folder / DOCUMENT, document(grid, rows, workload.columns, links))
-    console.print(f"wrote {output / DOCUMENT}", soft_wrap=True)
+    console.print(f"wrote {reports / DOCUMENT}", soft_wrap=True)
 
 
 def bits(unit: Unit) -> str:

@@ -10,8 +10,9 @@ decays of each group of peak counts, for checkpoints and fits (the other rows ta
 decays); "fit": decays of each fit; "bayes", "bayes_irf_unknown": of the Bayes floors; "draws" of a posterior
 for the latter. Training, validation and test have IRFs of their own (``physics.irf_split``).
 
-Gates and candidates have 8 bits and pre-activations 10; with weights wider than 8 bits all have 16. Networks
-trained with quantisers have the grids that PTQ's calibration finds for their float model.
+Gates and candidates are as wide as the state, but of at least 8 bits: a gate of 8 bits would waste a wider
+state. Pre-activations have 10 bits; with weights wider than 8 bits all three have 16. Networks trained with
+quantisers have the grids that PTQ's calibration finds for their float model.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ START_FILE = "start.npz"
 FILES = ("checkpoint", "start")
 """Choices that name a checkpoint."""
 CALIBRATION_STREAM, VALIDATION_DECAYS, VALIDATIONS = 9_002, 2_048, 8
+LEAST_GATE_BITS = 8
 TARGET_CYCLES = 2_600
 """Cycles a pixel of the hardware whose cost is estimated: the target of the project's own builds."""
 NO_LIMIT = Resources(*[1 << 40] * 5)
@@ -71,7 +73,7 @@ NO_LIMIT = Resources(*[1 << 40] * 5)
 class Decays:
     """See ``study.workload.Workload``."""
 
-    version = 2
+    version = 3
     columns = COLUMNS
 
     def run(self, unit: Unit, folder: Path, start: Path | None, teacher: Path | None) -> Result:
@@ -206,7 +208,7 @@ def _quantised(trained: Seq2SeqLite, choices: dict[str, Any]) -> Seq2SeqLite:
     plan = PtqPlan(
         weight_bits=choices["weight_bits"],
         state_bits=choices["state_bits"],
-        gate_bits=16 if wide else 8,
+        gate_bits=16 if wide else max(LEAST_GATE_BITS, choices["state_bits"]),
         preactivation_bits=16 if wide else 10,
         per_channel=choices.get("per_channel", False),
         calibrated=choices.get("calibrated", True),

@@ -43,6 +43,8 @@ COLUMNS = (
     Column("r2_short", "short", 3),
     Column("r2_long", "long", 3),
     Column("l2_full", "L2 full", 3),
+    Column("l2_short", "short", 3),
+    Column("l2_long", "long", 3),
     Column("tau_m_mae_ns", "τm MAE ns", 4, in_groups=True),
     Column("tau1_mae_ns", "τ1", 3),
     Column("tau2_mae_ns", "τ2", 3),

@@ -66,7 +66,7 @@ def test_scheduler_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_quick_study_ends_in_tables_and_plots(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["study", "--grid", "quick", "--output", str(tmp_path / "out"), "--workers", "1"]
     assert main([*words, "--publish", str(tmp_path / "docs")]) == 0
-    rows = json.loads((tmp_path / "out" / "results.json").read_text())["rows"]
+    rows = json.loads((tmp_path / "out" / "report" / "results.json").read_text())["rows"]
     by_label = {(row["label"], row["choices"].get("weight_bits")): row for row in rows}
     for label in ("QAT 4", "QAT 4, distilled (blend)", "PTQ 4, per row, bias corrected"):
         row = by_label[label, 4]
