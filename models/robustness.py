@@ -4,8 +4,8 @@
     python -m finn_flirnn.models.robustness seq2seqlite32_8bit seq2seqlite32_4bit --pixels 100000
 
 All are judged on the same decays, whose seeds and IRFs no training meets (``physics.irf_split``). One fit
-knows each pixel's IRF and the laser period, the changed ones too; another is told the IRF's middle width
-alone and fits its shift; the models know what they were trained for.
+knows each pixel's IRF and the laser period, the changed ones too; another fits the IRF's width and shift; a
+third is told the IRF's middle width and fits its shift; the models know what they were trained for.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from finn_flirnn.physics.fresh_test import (
     Method,
     by_condition,
     by_peak,
+    fit_irf_method,
     fit_method,
     fit_shift_method,
     fresh_errors,
@@ -29,6 +30,7 @@ from finn_flirnn.physics.presets import PRESETS, preset_by_name
 FIGURES = ("rmse_full", "rmse_short", "rmse_long", "r2_full", "tau_m_mae_ns", "fraction_mae")
 FITS: dict[str, Method] = {
     "maximum-likelihood fit, each pixel's IRF known": fit_method,
+    "maximum-likelihood fit, IRF fitted too": fit_irf_method,
     "maximum-likelihood fit, nominal IRF, shift fitted": fit_shift_method,
 }
 

@@ -164,7 +164,8 @@ class Trainer:
         torch.manual_seed(self.plan.seed)
         self.model = Seq2SeqLite(**self.plan.model).train()
         self.model.load_float_weights(first_weights(self.plan, self.model))
-        self.parameters = list(self.model.parameters())  # to walk through Brevitas' modules takes milliseconds
+        # once, since a walk through Brevitas' modules takes milliseconds
+        self.parameters = list(self.model.parameters())
         self.phase_index = 0
         self.step = 0
         self.elapsed = 0.0

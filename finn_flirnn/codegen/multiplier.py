@@ -26,9 +26,9 @@ LONGEST_CHAIN = 16
 """Products in a chain. A product more costs a cycle of latency, a chain more an adder for each row: longer
 is smaller, up to the 16 cycles that a shift register of one LUT can delay an operand."""
 
-LUT_PRODUCT = 64
-"""Greatest product of the operands' bits for which a single row's multiplier is made of LUTs: about 100
-LUTs, what the devices have for each DSP, of which a single small product would use less than half."""
+LUT_PRODUCT = 72
+"""Greatest product of the operands' bits for which a single row's multiplier is made of LUTs: about 120
+LUTs, less than the devices have for each DSP, of which a single small product would use less than half."""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What can be known of a decay at all: the posterior mean, the least mean square error of any method.
 
-Peak and background of each decay are taken as known, which no method in use knows better: an error below this
-floor means that truth has leaked. The IRF is known too (``posterior_means``), or the prior alone tells of it
-(``posterior_means_irf_unknown``): the floor of a method that is given nothing but the counts.
+Two floors, by what is known of each decay besides its counts and the preset:
+
+    posterior_means               IRF, peak and background, which no method in use knows better: an error
+                                  below this floor means that truth has leaked
+    posterior_means_counts_alone  nothing: the floor of a method that is given nothing but the counts
+
 The prior is a mixture, and so is the posterior:
 
     two components      adaptive importance sampling (``physics.posterior_draws``)
@@ -19,13 +22,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import gammainc, gammaincc, gammaln
 
 from finn_flirnn.numerics.fixed_point import Reals
 from finn_flirnn.physics.decays import Decays, Floats
-from finn_flirnn.physics.drawn_response import DrawnResponse
+from finn_flirnn.physics.drawn_response import TOLERANCE, DrawnResponse
 from finn_flirnn.physics.irf import EmgIrf
 from finn_flirnn.physics.posterior_draws import Effort, sample
-from finn_flirnn.physics.presets import Preset
+from finn_flirnn.physics.presets import Preset, Range
 from finn_flirnn.physics.response import gate_response
 from finn_flirnn.physics.unknowns import log_single_priors, one_component, two_components
 
@@ -34,10 +38,14 @@ SEED = 3_141_592
 LIFETIMES = 2_048
 """Of the table of responses; between neighbours they are linear to 1e-6."""
 FIRST_DRAWS, ROUND_DRAWS = 4_000, 1_000
-ROUNDS, ROUNDS_IRF_UNKNOWN = 3, 7
+ROUNDS, ROUNDS_COUNTS_ALONE = 3, 7
 """More unknowns take more rounds from the prior to a bright decay's posterior."""
+SEARCH = 1.2
+"""And wider kernels on their way there, see ``physics.posterior_draws.Effort``."""
 SINGLE_SHARE = 4
 """One component has fewer unknowns and gets this part of the draws."""
+UNDERFLOW = 1e-280
+"""A share of a gamma distribution that may have lost digits."""
 
 
 @dataclass(frozen=True)
@@ -78,58 +86,105 @@ def posterior_means(decays: Decays, draws: int = DRAWS, seed: int = SEED) -> Pos
             "with known_irf(preset)"
         )
     model = _KnownIrf.of(preset)
-    unknowns, effort = two_components(preset, irf_known=True), Effort(FIRST_DRAWS, ROUND_DRAWS, ROUNDS, draws)
+    unknowns, effort = (
+        two_components(preset, counts_alone=False),
+        Effort(FIRST_DRAWS, ROUND_DRAWS, ROUNDS, draws),
+    )
 
-    def parts(pixel: _Pixel, rng: np.random.Generator) -> tuple[list[_Part], float]:
-        two = sample(unknowns, lambda v: pixel.log_likelihood(model.shapes(v)), effort, rng)
+    def parts(pixel: int, rng: np.random.Generator) -> tuple[list[_Part], float]:
+        known = _Known.of(decays, pixel)
+        two = sample(unknowns, lambda v: known.log_likelihood(model.shapes(v)), effort, rng)
         part = _two(preset, two.values, two.weights, two.log_evidence)
-        return [part, *model.one_component(pixel)], two.effective
+        return [part, *model.one_component(known)], two.effective
 
     return _mixed(decays, parts, seed)
 
 
-def posterior_means_irf_unknown(decays: Decays, draws: int = DRAWS, seed: int = SEED) -> PosteriorMeans:
-    """Posterior means of decays of whose IRFs no more is known than what the preset draws them from.
+def posterior_means_counts_alone(decays: Decays, draws: int = DRAWS, seed: int = SEED) -> PosteriorMeans:
+    """Posterior means given the counts alone: of IRFs, peaks and backgrounds the preset's prior is known.
 
-    Raises ValueError for a preset whose IRFs have a tail or do not vary in shift, width and its jitter, or
+    The truth in ``decays`` is not looked at. draws: of the last round. Raises ValueError for a preset whose
+    IRFs have a tail or do not vary in shift, width and its jitter, whose peaks or backgrounds do not vary, or
     for camera noise, which is not Poisson.
     """
     preset = decays.preset
-    varies = preset.irf_shift_gates > 0 and preset.irf_width_jitter > 0
-    varies = varies and preset.irf_fwhm_range_ns[0] < preset.irf_fwhm_range_ns[1]
-    if not varies or preset.irf_tail_ratio_range != (0.0, 0.0) or preset.read_noise_counts:
-        raise ValueError(
-            f"the IRFs of {preset.name} must vary in shift, width and jitter of the width and have no tail, "
-            "and its counts no read noise; where the IRF does not vary, take posterior_means"
-        )
+    _check_that_all_varies(preset)
     response = DrawnResponse.of(preset)
-    unknowns = two_components(preset, irf_known=False)
+    unknowns = two_components(preset, counts_alone=True)
     singles = [(fraction, one_component(preset, shorter=fraction == 1)) for fraction in (1.0, 0.0)]
     efforts = [
-        Effort(FIRST_DRAWS, -(-ROUND_DRAWS // share), ROUNDS_IRF_UNKNOWN, -(-draws // share))
+        Effort(FIRST_DRAWS, -(-ROUND_DRAWS // share), ROUNDS_COUNTS_ALONE, -(-draws // share), SEARCH)
         for share in (1, SINGLE_SHARE)
     ]
 
-    def irf(shift_and_fwhm: Reals) -> EmgIrf:
-        return EmgIrf(preset.irf_position_ns + shift_and_fwhm[:, 0], shift_and_fwhm[:, 1])
+    def shapes(lifetimes_ns: Reals, amplitudes: Reals, nuisances: Reals) -> Floats:
+        irf = EmgIrf(preset.irf_position_ns + nuisances[:, 0], nuisances[:, 1])
+        return response.response(lifetimes_ns, amplitudes, irf)
 
-    def two_shapes(v: Reals) -> Floats:
-        return response.response(v[:, :2], np.column_stack([v[:, 2], 1 - v[:, 2]]), irf(v[:, 3:]))
+    def parts(pixel: int, rng: np.random.Generator) -> tuple[list[_Part], float]:
+        counted = _Counted(decays.counts[pixel].astype(np.float32), preset.peak_range)
 
-    def one_shapes(v: Reals) -> Floats:
-        return response.response(v[:, :1], np.ones((len(v), 1)), irf(v[:, 1:]))
+        def of_two(v: Reals) -> Reals:
+            amplitudes = np.column_stack([v[:, 2], 1 - v[:, 2]])
+            return counted.log_likelihood(shapes(v[:, :2], amplitudes, v[:, 3:]), v[:, 5])
 
-    def parts(pixel: _Pixel, rng: np.random.Generator) -> tuple[list[_Part], float]:
-        two = sample(unknowns, lambda v: pixel.log_likelihood(two_shapes(v)), efforts[0], rng)
+        def of_one(v: Reals) -> Reals:
+            return counted.log_likelihood(shapes(v[:, :1], np.ones((len(v), 1)), v[:, 1:]), v[:, 3])
+
+        two = sample(unknowns, of_two, efforts[0], rng)
         found = [_two(preset, two.values, two.weights, two.log_evidence)]
         for fraction, single in singles:
-            one = sample(single, lambda v: pixel.log_likelihood(one_shapes(v)), efforts[1], rng)
+            one = sample(single, of_one, efforts[1], rng)
             decay = one.weights @ np.exp(-preset.grid.starts_ns / one.values[:, :1])
             lifetime = float(one.weights @ one.values[:, 0])
             found.append(_one(preset, fraction, decay, lifetime, one.log_evidence))
         return found, two.effective
 
     return _mixed(decays, parts, seed)
+
+
+def log_peak_integral(photons: float, sums: Reals, peak_range: Range) -> Reals:
+    """Logarithm of the integral of A^photons exp(-A sum) over the peaks A of a range of some width.
+
+    photons: of all gates, at least 0. sums: (draws,), above 0, of all gates' expected counts at peak 1.
+    It is Gamma(photons + 1) / sum^(photons + 1) times the share of a gamma distribution in the range.
+
+    >>> [float(x) for x in np.exp(log_peak_integral(0, np.array([1.0, 2.0]), (1.0, 3.0))).round(4)]
+    [0.3181, 0.0664]
+    """
+    low, high = peak_range
+    above = sums * low > photons + 1
+    # the tail in which the range lies: of two numbers near 1 the difference would have few digits
+    share = np.where(
+        above,
+        gammaincc(photons + 1, sums * low) - gammaincc(photons + 1, sums * high),
+        gammainc(photons + 1, sums * high) - gammainc(photons + 1, sums * low),
+    )
+    logarithm = gammaln(photons + 1) - (photons + 1) * np.log(sums) + np.log(np.maximum(share, UNDERFLOW))
+    far = share <= UNDERFLOW
+    logarithm[far] = _log_tail_integral(photons, sums[far], peak_range)
+    return np.asarray(logarithm)
+
+
+def _log_tail_integral(photons: float, sums: Reals, peak_range: Range) -> Reals:
+    """``log_peak_integral`` far from the integrand's maximum: exponential from the range's nearer end."""
+    low, high = peak_range
+    nearest = np.clip(photons / sums, low, high)
+    slope = np.abs(photons / nearest - sums)
+    height = photons * np.log(nearest) - nearest * sums
+    return np.asarray(height - np.log(slope) + np.log(-np.expm1(-slope * (high - low))))
+
+
+def _check_that_all_varies(preset: Preset) -> None:
+    ranges = preset.irf_fwhm_range_ns, preset.peak_range, preset.background_fraction_range
+    varies = preset.irf_shift_gates > 0 and preset.irf_width_jitter > 0
+    varies = varies and all(low < high for low, high in ranges)
+    if not varies or preset.irf_tail_ratio_range != (0.0, 0.0) or preset.read_noise_counts:
+        raise ValueError(
+            f"the IRFs of {preset.name} must vary in shift, width and jitter of the width and have no tail, "
+            "its peaks and backgrounds must vary, and its counts have no read noise; give what is fixed a "
+            "narrow range, or take posterior_means, which knows all of them"
+        )
 
 
 @dataclass(frozen=True)
@@ -143,37 +198,67 @@ class _Part:
 
 
 @dataclass(frozen=True)
-class _Pixel:
-    """What is measured or known of a pixel: counts (gates,), peak and background."""
+class _Known:
+    """A pixel of which all but the decay is known: counts (gates,), peak and background."""
 
     counts: Floats
     peak: float
     background: float
+
+    @classmethod
+    def of(cls, decays: Decays, pixel: int) -> _Known:
+        background = max(float(decays.background_counts[pixel]), 1e-6)
+        return cls(decays.counts[pixel].astype(np.float32), float(decays.peak_counts[pixel]), background)
 
     def log_likelihood(self, shapes: Floats) -> Reals:
         """Poisson, of the shapes (draws, gates) at this peak, but for a constant; overwrites them."""
         shapes *= np.float32(self.peak) / shapes.max(axis=1, keepdims=True)
         shapes += np.float32(self.background)
         total = shapes.sum(axis=1, dtype=np.float64)
-        # relative to about what was counted, so that single precision does
-        shapes /= self.counts + 1
-        np.log(shapes, out=shapes)
-        return np.asarray((shapes @ self.counts).astype(np.float64) - total)
+        return np.asarray(_log_product(shapes, self.counts) - total)
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """A pixel of which the counts (gates,) alone are known, and the range of all peaks."""
+
+    counts: Floats
+    peak_range: Range
+
+    def log_likelihood(self, shapes: Floats, backgrounds: Reals) -> Reals:
+        """Poisson, of the shapes (draws, gates) and backgrounds (draws,), averaged over all peaks.
+
+        backgrounds: fractions of the peak. But for a constant; overwrites the shapes.
+        """
+        shapes /= shapes.max(axis=1, keepdims=True)
+        # of a background below it, the responses' tolerance is greater
+        shapes += np.maximum(backgrounds, TOLERANCE).astype(np.float32)[:, None]
+        total = shapes.sum(axis=1, dtype=np.float64)
+        integral = log_peak_integral(float(self.counts.sum(dtype=np.float64)), total, self.peak_range)
+        # the constant brings them near the counts, see _log_product
+        shapes *= self.counts.max() + 1
+        return _log_product(shapes, self.counts) + integral
+
+
+def _log_product(expected: Floats, counts: Floats) -> Reals:
+    """Logarithm of the product of expected^counts over the gates, but for a constant.
+
+    expected: (draws, gates), overwritten. counts: (gates,).
+    """
+    # relative to about what was counted, so that single precision does
+    expected /= counts + 1
+    np.log(expected, out=expected)
+    return np.asarray((expected @ counts).astype(np.float64))
 
 
 def _mixed(
-    decays: Decays, parts_of: Callable[[_Pixel, np.random.Generator], tuple[list[_Part], float]], seed: int
+    decays: Decays, parts_of: Callable[[int, np.random.Generator], tuple[list[_Part], float]], seed: int
 ) -> PosteriorMeans:
     """The parts of each pixel, weighed by their evidence. parts_of: also gives the effective draws."""
     sfd = np.empty(decays.sfd.shape, np.float32)
     tau_m, fraction, effective = np.empty((3, len(decays)))
     for pixel in range(len(decays)):
-        seen = _Pixel(
-            decays.counts[pixel].astype(np.float32),
-            float(decays.peak_counts[pixel]),
-            max(float(decays.background_counts[pixel]), 1e-6),
-        )
-        parts, effective[pixel] = parts_of(seen, np.random.default_rng((seed, pixel)))
+        parts, effective[pixel] = parts_of(pixel, np.random.default_rng((seed, pixel)))
         evidences = np.array([part.log_evidence for part in parts])
         shares = np.exp(evidences - evidences.max())
         shares /= shares.sum()
@@ -225,7 +310,7 @@ class _KnownIrf:
         fraction = values[:, 2:].astype(np.float32)
         return fraction * self._response(values[:, 0]) + (1 - fraction) * self._response(values[:, 1])
 
-    def one_component(self, pixel: _Pixel) -> list[_Part]:
+    def one_component(self, pixel: _Known) -> list[_Part]:
         """a = 1, whose lifetime is the shorter draw, and a = 0."""
         lifetimes = np.exp(self.log_lifetimes)
         likelihood = pixel.log_likelihood(self.responses.copy())

@@ -7,15 +7,16 @@ Decays are drawn, predicted and judged part by part, so memory does not grow wit
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from finn_flirnn.physics.conditions import CONDITIONS
 from finn_flirnn.physics.decays import Decays, sample_decays, simulate
-from finn_flirnn.physics.fit import FitOptions, fit_decays
+from finn_flirnn.physics.fit import FitOptions, FitResult, fit_decays
 from finn_flirnn.physics.irf import EmgIrf
 from finn_flirnn.physics.irf_split import IrfSplit
 from finn_flirnn.physics.lifetimes import Lifetimes, MeanLifetimes
@@ -29,6 +30,8 @@ PEAK_STREAM = 9_003
 """The same of decays of one group of peak counts."""
 PART = 8_192
 """Decays that are held at a time; with truth and prediction about 60 MB."""
+WIDTHS = 7
+"""Widths of the IRF that ``fit_irf_method`` tries: steps of 18 ps in ``paper135``."""
 Prediction = tuple[npt.NDArray[Any], Lifetimes | MeanLifetimes | None]
 """See ``PixelErrors.of``: predictions, and lifetimes or None to read them off those."""
 Method = Callable[[Decays], Prediction]
@@ -75,7 +78,8 @@ def by_condition(method: Method, preset: Preset, pixels: int, seed: int) -> dict
 def fit_method(decays: Decays) -> Prediction:
     """The maximum-likelihood fit, which knows each pixel's IRF, the laser and the range of lifetimes."""
     position = decays.preset.irf_position_ns + decays.irf_shift_ns
-    return _fitted(decays, EmgIrf(position, decays.irf_fwhm_ns, decays.irf_tail_ratio), None)
+    irf = EmgIrf(position, decays.irf_fwhm_ns, decays.irf_tail_ratio)
+    return _with_sfd(decays.preset, _fit(decays, irf, None).lifetimes)
 
 
 def fit_shift_method(decays: Decays) -> Prediction:
@@ -87,14 +91,39 @@ def fit_shift_method(decays: Decays) -> Prediction:
     irf = EmgIrf(
         preset.irf_position_ns, *(sum(r) / 2 for r in (preset.irf_fwhm_range_ns, preset.irf_tail_ratio_range))
     )
+    return _with_sfd(preset, _fit(decays, irf, _shift_bounds_ns(preset)).lifetimes)
+
+
+def fit_irf_method(decays: Decays) -> Prediction:
+    """The fit that is told what a model is told: of the IRF, the ranges of width and shift alone.
+
+    Shift and width are fitted in every pixel, the width as the best of ``WIDTHS`` of the preset's range.
+    """
+    preset = decays.preset
+    (narrow, wide), jitter = preset.irf_fwhm_range_ns, preset.irf_width_jitter
+    tail = sum(preset.irf_tail_ratio_range) / 2
+    widths = np.linspace(narrow * (1 - jitter), wide * (1 + jitter), WIDTHS)
+    irfs = [EmgIrf(preset.irf_position_ns, width, tail) for width in widths]
+    fits = [_fit(decays, irf, _shift_bounds_ns(preset)) for irf in irfs]
+    best = np.argmin([fit.deviance for fit in fits], axis=0)
+    chosen = {
+        f.name: np.choose(best, [getattr(fit.lifetimes, f.name) for fit in fits]) for f in fields(Lifetimes)
+    }
+    return _with_sfd(preset, Lifetimes(**chosen))
+
+
+def _shift_bounds_ns(preset: Preset) -> Range:
     farthest = max(preset.irf_shift_gates, 1.0) * preset.gate_step_ns
-    return _fitted(decays, irf, (-farthest, farthest))
+    return -farthest, farthest
 
 
-def _fitted(decays: Decays, irf: EmgIrf, shift_bounds_ns: Range | None) -> Prediction:
+def _fit(decays: Decays, irf: EmgIrf, shift_bounds_ns: Range | None) -> FitResult:
     preset = decays.preset
     lifetimes = preset.tau1_range_ns[0], preset.tau2_range_ns[1]
     options = FitOptions(lifetime_bounds_ns=lifetimes, shift_bounds_ns=shift_bounds_ns)
-    found = fit_decays(decays.counts, preset.grid, irf, options).lifetimes
-    sfd = sample_decays(preset.grid.starts_ns, found.tau1_ns, found.tau2_ns, found.amplitude_fraction)
-    return sfd, found
+    return fit_decays(decays.counts, preset.grid, irf, options)
+
+
+def _with_sfd(preset: Preset, found: Lifetimes) -> Prediction:
+    times = preset.grid.starts_ns
+    return sample_decays(times, found.tau1_ns, found.tau2_ns, found.amplitude_fraction), found

@@ -57,12 +57,17 @@ class Unknowns:
 
 @dataclass(frozen=True)
 class Effort:
-    """Draws of the prior at first, then rounds of so many, then ``last`` in each last round."""
+    """Draws of the prior at first, then rounds of so many, then ``last`` in each last round.
+
+    search: in place of ``WIDTH`` after a round of fewer effective draws than ``WANTED``. Its tempered weights
+    lean to where it drew, and with many unknowns narrow kernels would stay there, off the posterior.
+    """
 
     first: int
     each: int
     rounds: int
     last: int
+    search: float = WIDTH
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,8 @@ def sample(
     log_weights, proposed = log_likelihood(values), effort.first
     for number in range(effort.rounds + MOST_LAST_ROUNDS):
         proposed = effort.each if number < effort.rounds else effort.last
-        values, log_ratio = _draw_near(values, _tempered(log_weights), unknowns, proposed, rng)
+        width = WIDTH if _effective(log_weights) >= WANTED else effort.search
+        values, log_ratio = _draw_near(values, _tempered(log_weights), unknowns, width, proposed, rng)
         log_weights = log_likelihood(values) + log_ratio
         if number >= effort.rounds and _effective(log_weights) >= WANTED:
             break
@@ -99,12 +105,12 @@ def sample(
 
 
 def _draw_near(
-    last: Reals, weights: Reals, unknowns: Unknowns, draws: int, rng: np.random.Generator
+    last: Reals, weights: Reals, unknowns: Unknowns, width: float, draws: int, rng: np.random.Generator
 ) -> tuple[Reals, Reals]:
     """Draws (d columns) around the weighted ones of the last round, and their log prior / proposal."""
     places = (np.arange(KERNELS) + rng.random()) / KERNELS
     chosen = np.minimum(np.searchsorted(np.cumsum(weights), places), len(weights) - 1)
-    mixtures = [_Mixture.around(system.to(last), weights, chosen) for system in unknowns.systems]
+    mixtures = [_Mixture.around(system.to(last), weights, chosen, width) for system in unknowns.systems]
     found = [
         system.back(mixture.draw(round(system.share * draws), rng))
         for system, mixture in zip(unknowns.systems, mixtures, strict=True)
@@ -128,22 +134,23 @@ class _Mixture:
     factors: Reals
 
     @classmethod
-    def around(cls, x: Reals, weights: Reals, chosen: Reals) -> _Mixture:
-        """About x[chosen], each as wide as the weighted (draws, d) near it."""
+    def around(cls, x: Reals, weights: Reals, chosen: Reals, width: float) -> _Mixture:
+        """About x[chosen], each ``width`` times as wide as the weighted (draws, d) near it."""
         dimensions = x.shape[1]
         mean = weights @ x
         whole = (x - mean).T @ ((x - mean) * weights[:, None])
         whole += np.diag(1e-9 * np.diag(whole) + 1e-15)
         kept = np.flatnonzero(weights > 1e-6 * weights.max())
         white = np.linalg.cholesky(np.linalg.inv(whole))
-        apart = ((x[chosen] @ white)[:, None] - (x[kept] @ white)[None]) ** 2
+        here, there = (x[chosen] - mean) @ white, (x[kept] - mean) @ white
+        apart = (here**2).sum(axis=1)[:, None] + (there**2).sum(axis=1) - 2 * here @ there.T
         # squared distances grow with the dimensions, and so do the surroundings
         reach = SURROUNDINGS**2 * dimensions / 3
-        near = np.exp(-0.5 * apart.sum(axis=2) / reach) * weights[kept]
+        near = np.exp(-0.5 * apart / reach) * weights[kept]
         near /= near.sum(axis=1, keepdims=True)
-        difference = x[kept][None] - (near @ x[kept])[:, None]
-        scales = np.matmul((difference * near[:, :, None]).transpose(0, 2, 1), difference) + FLOOR * whole
-        return cls(x[chosen], np.linalg.cholesky(WIDTH**2 * scales))
+        difference = x[kept].T[None] - (near @ x[kept])[:, :, None]
+        scales = np.matmul(difference * near[:, None], difference.transpose(0, 2, 1)) + FLOOR * whole
+        return cls(x[chosen], np.linalg.cholesky(width**2 * scales))
 
     def draw(self, draws: int, rng: np.random.Generator) -> Reals:
         """(draws, d)."""

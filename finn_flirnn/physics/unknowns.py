@@ -2,7 +2,8 @@
 """The unknowns of a decay: priors of a preset, and coordinates in which posteriors are easily drawn.
 
 Two components have the columns tau1 <= tau2 (ns) and the amplitude fraction; one component has its lifetime.
-Where the IRF is unknown too, its shift and its FWHM (ns) follow. Two systems of coordinates:
+Where the counts alone are known, three nuisances follow: shift and FWHM of the IRF (ns), and the background
+of a gate as a fraction of the noise-free peak. Two systems of coordinates:
 
     moments     log tau_m, s / tau_m, a      tau_m = a tau1 + (1 - a) tau2, s = sqrt(a (1 - a)) (tau2 - tau1)
     lifetimes   log tau1, log tau2, a
@@ -20,14 +21,14 @@ from finn_flirnn.physics.posterior_draws import System, Unknowns
 from finn_flirnn.physics.presets import Preset, Range
 
 
-def two_components(preset: Preset, irf_known: bool) -> Unknowns:
-    """Sorted lifetimes and their fraction."""
+def two_components(preset: Preset, counts_alone: bool) -> Unknowns:
+    """Sorted lifetimes and their fraction; if no more than the counts is known, the nuisances too."""
 
     def draw(draws: int, rng: np.random.Generator) -> Reals:
         first = rng.uniform(*preset.tau1_range_ns, draws)
         second = rng.uniform(*preset.tau2_range_ns, draws)
         own = [np.minimum(first, second), np.maximum(first, second), rng.uniform(0.0, 1.0, draws)]
-        return np.column_stack([*own, *([] if irf_known else _draw_irfs(preset, draws, rng))])
+        return np.column_stack([*own, *(_draw_nuisances(preset, draws, rng) if counts_alone else [])])
 
     def log_prior(values: Reals) -> Reals:
         tau1, tau2, fraction = values[:, :3].T
@@ -35,22 +36,22 @@ def two_components(preset: Preset, irf_known: bool) -> Unknowns:
         ranges = preset.tau1_range_ns, preset.tau2_range_ns
         density = _uniform(ranges[0], tau1) * _uniform(ranges[1], tau2)
         density += _uniform(ranges[0], tau2) * _uniform(ranges[1], tau1)
-        return _log(inside * density) + (0.0 if irf_known else _log_irf_prior(preset, values[:, 3:]))
+        return _log(inside * density) + (_log_nuisance_prior(preset, values[:, 3:]) if counts_alone else 0.0)
 
     return Unknowns(draw, log_prior, (MOMENTS, LIFETIMES))
 
 
 def one_component(preset: Preset, shorter: bool) -> Unknowns:
-    """The lifetime that is left where the fraction is 1 (the shorter draw) or 0, and the unknown IRF."""
+    """The lifetime that is left where the fraction is 1 (the shorter draw) or 0, and the nuisances."""
 
     def draw(draws: int, rng: np.random.Generator) -> Reals:
         both = rng.uniform(*preset.tau1_range_ns, draws), rng.uniform(*preset.tau2_range_ns, draws)
         lifetime = np.minimum(*both) if shorter else np.maximum(*both)
-        return np.column_stack([lifetime, *_draw_irfs(preset, draws, rng)])
+        return np.column_stack([lifetime, *_draw_nuisances(preset, draws, rng)])
 
     def log_prior(values: Reals) -> Reals:
         of_lifetime = log_single_priors(preset, values[:, 0])[0 if shorter else 1]
-        return of_lifetime + _log_irf_prior(preset, values[:, 1:])
+        return of_lifetime + _log_nuisance_prior(preset, values[:, 1:])
 
     return Unknowns(draw, log_prior, (LIFETIME,))
 
@@ -65,25 +66,30 @@ def log_single_priors(preset: Preset, lifetimes_ns: Reals) -> tuple[Reals, Reals
     return _log(shorter), _log(longer)
 
 
-def _draw_irfs(preset: Preset, draws: int, rng: np.random.Generator) -> tuple[Reals, Reals]:
-    """Shifts and FWHM in ns, as ``physics.decays`` draws them."""
+def _draw_nuisances(preset: Preset, draws: int, rng: np.random.Generator) -> tuple[Reals, Reals, Reals]:
+    """Shifts and FWHM in ns, background fractions, as ``physics.decays`` draws them."""
     jitter, farthest = preset.irf_width_jitter, preset.irf_shift_gates * preset.gate_step_ns
     stretch = rng.uniform(1 - jitter, 1 + jitter, draws)
-    return rng.uniform(-farthest, farthest, draws), rng.uniform(*preset.irf_fwhm_range_ns, draws) * stretch
+    return (
+        rng.uniform(-farthest, farthest, draws),
+        rng.uniform(*preset.irf_fwhm_range_ns, draws) * stretch,
+        rng.uniform(*preset.background_fraction_range, draws),
+    )
 
 
-def _log_irf_prior(preset: Preset, irfs: Reals) -> Reals:
-    """irfs: (draws, 2) shift and FWHM. The FWHM is a uniform draw times 1 +- jitter, also uniform:
+def _log_nuisance_prior(preset: Preset, nuisances: Reals) -> Reals:
+    """nuisances: (draws, 3). The FWHM is a uniform draw times 1 +- jitter, also uniform:
 
     its density at f is the integral of 1 / s over the s of which f / s lies in the range.
     """
-    shift, fwhm = irfs.T
+    shift, fwhm, background = nuisances.T
     farthest = preset.irf_shift_gates * preset.gate_step_ns
     (narrow, wide), jitter = preset.irf_fwhm_range_ns, preset.irf_width_jitter
     positive = np.maximum(fwhm, 1e-12)
     least, greatest = np.maximum(1 - jitter, positive / wide), np.minimum(1 + jitter, positive / narrow)
     of_width = np.log(np.maximum(greatest / least, 1.0)) / ((wide - narrow) * 2 * jitter)
-    return _log(_uniform((-farthest, farthest), shift) * of_width)
+    of_shift = _uniform((-farthest, farthest), shift)
+    return _log(of_shift * of_width * _uniform(preset.background_fraction_range, background))
 
 
 def _to_moments(values: Reals) -> Reals:

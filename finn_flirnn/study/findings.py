@@ -29,9 +29,9 @@ def findings(rows: list[Row], columns: tuple[Column, ...]) -> list[str]:
         for axis in AXES
         for kind in TRAINED
     ]
-    lines.append(_sizes_of_floats([row for row in measured if row.unit.kind is Kind.FLOAT], error))
+    lines.append(_sizes_of_floats(measured, error))
     lines.append(_distillation([row for row in quantised if row.unit.kind is Kind.QAT], error))
-    lines.append(_references(measured, error))
+    lines += [_references(rows, column) for column in columns if column is error or column.in_groups]
     lines += [_breaking(row, error) for row in measured if row.unit.kind is Kind.CHECKPOINT]
     return ["## What was found", "\n".join(f"- {line}" for line in lines if line)]
 
@@ -58,15 +58,18 @@ def _axis(axis: str, kind: Kind, rows: list[Row], error: Column) -> str:
 
 
 def _sizes_of_floats(rows: list[Row], error: Column) -> str:
-    """What weight reduction costs before any quantising: error and parameters of each float model."""
-    if len(rows) < 2:
+    """What weight reduction costs before any quantising: error and parameters of the floats trained here."""
+    floats = [row for row in rows if row.unit.kind is Kind.FLOAT and "checkpoint" not in row.unit.choices]
+    if len(floats) < 2:
         return ""
     parts = [
         f"{row.unit.label} {number(_of(row, error), error.digits)}"
         + f" ({number(row.result.sizes['parameters'], 0)} parameters)" * ("parameters" in row.result.sizes)
-        for row in sorted(rows, key=lambda row: _of(row, error))
+        for row in sorted(floats, key=lambda row: _of(row, error))
     ]
-    return f"**Size**, without quantisers: {error.title} {'; '.join(parts)}."
+    steps = sorted({int(row.unit.choices["steps"]) for row in floats if "steps" in row.unit.choices})
+    trained = f", after {' or '.join(f'{number(s, 0)}' for s in steps)} steps of training" * bool(steps)
+    return f"**Size**, without quantisers{trained}: {error.title} {'; '.join(parts)}."
 
 
 def _distillation(rows: list[Row], error: Column) -> str:
@@ -93,14 +96,18 @@ def _distillation(rows: list[Row], error: Column) -> str:
     return f"**Distillation**, against the same training without a teacher: {'; '.join(parts)}."
 
 
-def _references(rows: list[Row], error: Column) -> str:
-    known = [row for row in rows if row.unit.kind is Kind.REFERENCE]
-    parts = [f"{row.unit.label} {number(_of(row, error), error.digits)}" for row in known]
+def _references(rows: list[Row], column: Column) -> str:
+    """The best model by a figure, the shipped ones, and the references."""
+    rows = [row for row in rows if column.key in row.result.metrics]
     models = [row for row in rows if row.unit.kind is not Kind.REFERENCE]
-    best = min(models, key=lambda row: _of(row, error))
+    if not models:
+        return ""
+    best = min(models, key=lambda row: _of(row, column))
+    others = [row for row in rows if row.unit.kind in (Kind.REFERENCE, Kind.CHECKPOINT) and row is not best]
+    parts = [f"{row.unit.label} {number(_of(row, column), column.digits)}" for row in others]
     bits = f" (weights {best.bits[0]}, state {best.bits[1]} bit)" if any(best.bits) else ""
-    found = f"{best.unit.label}{bits} {number(_of(best, error), error.digits)}"
-    return f"**Best model**: {found}{'; for comparison: ' if parts else ''}{'; '.join(parts)}."
+    found = f"{best.unit.label}{bits} {number(_of(best, column), column.digits)}"
+    return f"**Best {column.title}**: {found}{'; for comparison: ' if parts else ''}{'; '.join(parts)}."
 
 
 def _breaking(row: Row, error: Column) -> str:

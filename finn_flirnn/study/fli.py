@@ -3,11 +3,12 @@
 
 Settings of a grid file, beside what all units share: "preset"; "train", "test": numbers of decays; "start": a
 checkpoint whose weights float models begin with, widened to their size if need be (it is taken as it is if
-"steps" is 0); "lifetime_weight" of all losses (``models.losses``); "average" of the weights in training
-(``models.training_plan``); "calibration": decays of PTQ; "shipped": test decays of checkpoints; "shifted":
+"steps" is 0); "channel_weights" and "lifetime_weight" of all losses (``models.losses``); "average" of the
+weights and "dim_share" of the decays in training (``models.training_plan``); "calibration": decays of PTQ;
+"shipped": test decays of checkpoints; "shifted":
 decays under each other condition for checkpoints, float models, prior and fits, 0 for none; "each_peak":
 decays of each group of peak counts, for checkpoints and fits (the other rows take them from their test
-decays); "fit": decays of each fit; "bayes", "bayes_irf_unknown": of the Bayes floors; "draws" of a posterior
+decays); "fit": decays of each fit; "bayes", "bayes_counts_alone": of the Bayes floors; "draws" of a posterior
 for the latter. Training, validation and test have IRFs of their own (``physics.irf_split``).
 
 Gates and candidates are as wide as the state, but of at least 8 bits: a gate of 8 bits would waste a wider
@@ -49,15 +50,17 @@ DEFAULTS: dict[str, Any] = {
     "train": 200_000,
     "test": 20_000,
     "start": None,
+    "channel_weights": LossPlan.channel_weights,
     "lifetime_weight": 0.0,
     "average": 0.0,
+    "dim_share": 0.0,
     "calibration": 512,
     "shipped": 100_000,
     "shifted": 2_000,
     "each_peak": 5_000,
     "fit": 5_000,
     "bayes": 2_000,
-    "bayes_irf_unknown": 500,
+    "bayes_counts_alone": 500,
     "draws": 4_000,
 }
 START_FILE = "start.npz"
@@ -147,9 +150,11 @@ def _float_model(unit: Unit, choices: dict[str, Any], folder: Path) -> tuple[Seq
     """The model, its learning curve, and a note on its first weights."""
     if "checkpoint" in choices:
         model = load_checkpoint(choices["checkpoint"])
-        training = load_manifest(choices["checkpoint"]).get("training")
+        training = load_manifest(choices["checkpoint"])["training"]
         save_checkpoint(model, folder / MODEL_FILE, {"training": training})
-        return model, [], ""
+        history = _whole_history(training)
+        steps = f", {history[-1]['step']:,} steps" if history else ""
+        return model, history, f"trained before{steps}"
     start = _first_weights(choices, folder)
     note = "" if start is None else f"began with the weights of {choices['start']}"
     if choices["steps"]:
@@ -191,9 +196,14 @@ def _train(
         batch=batch,
         validate_every=max(1, steps // VALIDATIONS),
         start=None if start is None else str(start),
-        loss=LossPlan(LossKind(choices.get("loss", "truth")), lifetime_weight=choices["lifetime_weight"]),
+        loss=LossPlan(
+            LossKind(choices.get("loss", "truth")),
+            channel_weights=tuple(choices["channel_weights"]),
+            lifetime_weight=choices["lifetime_weight"],
+        ),
         teacher=None if teacher is None else str(teacher / MODEL_FILE),
         average=choices["average"],
+        dim_share=choices["dim_share"],
     )
     trainer = Trainer(plan, folder, taught=teacher, checkpoint_seconds=60.0)
     if (folder / STATE_FILE).exists():

@@ -88,8 +88,9 @@ class AfterTraining(DataClassDictMixin):
 class Grid(DataClassDictMixin):
     """A study. ``settings`` go to the workload as they are: data, sizes, seeds of its own.
 
-    trained: sizes whose float model is there already, with its checkpoint; the others are trained. qat, ptq:
-    each part is every combination of its lists; what two parts have in common is done once.
+    trained: sizes with a float model that is there already: its checkpoint is what qat and ptq quantise.
+    Another of that size is still trained like those of all sizes, for comparison, unless training.steps is 0.
+    qat, ptq: each part is every combination of its lists; what two parts have in common is done once.
     """
 
     training: Training
@@ -207,9 +208,13 @@ def units_of(grid: Grid, workload: Workload) -> list[Unit]:
         teacher = unit(Kind.FLOAT, label, choices)
         units.append(teacher)
     for size, hidden in grid.sizes.items():
-        how = {"checkpoint": grid.trained[size]} if size in grid.trained else grid.training.to_dict()
-        trained = unit(Kind.FLOAT, f"float {size}", {"hidden": hidden, **how})
-        units.append(trained)
+        given = grid.trained.get(size)
+        if given is None or grid.training.steps:
+            trained = unit(Kind.FLOAT, f"float {size}", {"hidden": hidden, **grid.training.to_dict()})
+            units.append(trained)
+        if given is not None:
+            trained = unit(Kind.FLOAT, f"float {size}, {given}", {"hidden": hidden, "checkpoint": given})
+            units.append(trained)
         made = [
             unit(Kind.PTQ, f"PTQ {size}, {label}", {"hidden": hidden, **choices}, start=trained)
             for after in grid.ptq

@@ -14,7 +14,7 @@ from finn_flirnn.physics.bayes import (
     PosteriorMeans,
     known_irf,
     posterior_means,
-    posterior_means_irf_unknown,
+    posterior_means_counts_alone,
 )
 from finn_flirnn.physics.decays import Decays, simulate
 from finn_flirnn.physics.fresh_test import (
@@ -23,6 +23,7 @@ from finn_flirnn.physics.fresh_test import (
     Prediction,
     by_condition,
     by_peak,
+    fit_irf_method,
     fit_method,
     fit_shift_method,
     fresh_errors,
@@ -86,18 +87,14 @@ def prior(preset: Preset, choices: dict[str, Any]) -> Result:
     return judged(method, preset, choices, choices["test"], note="has seen no data")
 
 
-def fit(preset: Preset, choices: dict[str, Any]) -> Result:
-    """The maximum-likelihood fit that is told each pixel's IRF."""
-    note = f"{choices['fit']:,} decays; knows each pixel's IRF and the laser"
-    return judged(fit_method, preset, choices, choices["fit"], each_peak=choices["each_peak"], note=note)
+def _fit(method: Method, knows: str) -> Callable[[Preset, dict[str, Any]], Result]:
+    """The reference of a fit. knows: of the IRF, for the note."""
 
+    def reference(preset: Preset, choices: dict[str, Any]) -> Result:
+        note = f"{choices['fit']:,} decays; {knows}; knows the laser"
+        return judged(method, preset, choices, choices["fit"], each_peak=choices["each_peak"], note=note)
 
-def fit_shift(preset: Preset, choices: dict[str, Any]) -> Result:
-    """The maximum-likelihood fit that is told the instrument's IRF, not the pixel's."""
-    note = f"{choices['fit']:,} decays; fits the shift of an IRF of middle width, knows the laser"
-    return judged(
-        fit_shift_method, preset, choices, choices["fit"], each_peak=choices["each_peak"], note=note
-    )
+    return reference
 
 
 def bayes(preset: Preset, choices: dict[str, Any]) -> Result:
@@ -107,11 +104,11 @@ def bayes(preset: Preset, choices: dict[str, Any]) -> Result:
     )
 
 
-def bayes_irf_unknown(preset: Preset, choices: dict[str, Any]) -> Result:
+def bayes_counts_alone(preset: Preset, choices: dict[str, Any]) -> Result:
     """The Bayes floor of a method that is given the counts alone, on the decays of a test."""
-    pixels = choices["bayes_irf_unknown"]
-    known = "peak and background, and of the IRF what the preset says of all"
-    return _floor(posterior_means_irf_unknown, preset, IrfSplit.TEST, pixels, choices, known)
+    pixels = choices["bayes_counts_alone"]
+    known = "the counts and what the preset says of all decays"
+    return _floor(posterior_means_counts_alone, preset, IrfSplit.TEST, pixels, choices, known)
 
 
 def _floor(
@@ -126,7 +123,7 @@ def _floor(
 
     def errors_of(conditions: Preset, number: int, of: int) -> tuple[PixelErrors, Reals]:
         decays = simulate(conditions, of, (choices["seed"], 0, STREAM, number), split=split)
-        found = means(decays, choices["draws"])
+        found = means(replace(decays, preset=preset), choices["draws"])  # no method is told the group
         lifetimes = MeanLifetimes(found.tau_m_ns, found.amplitude_fraction)
         return PixelErrors.of(found.sfd, decays, lifetimes), found.effective_draws
 
@@ -145,17 +142,19 @@ def _floor(
 
 REFERENCES = {
     "prior": prior,
-    "fit": fit,
-    "fit_shift": fit_shift,
+    "fit": _fit(fit_method, "is told each pixel's IRF"),
+    "fit_irf": _fit(fit_irf_method, "fits the IRF's width and shift, so it is told as much as a model"),
+    "fit_shift": _fit(fit_shift_method, "fits the shift of an IRF of middle width"),
     "bayes": bayes,
-    "bayes_irf_unknown": bayes_irf_unknown,
+    "bayes_counts_alone": bayes_counts_alone,
 }
 LABELS = {
     "prior": "prior, no data",
     "fit": "maximum-likelihood fit",
+    "fit_irf": "maximum-likelihood fit, IRF fitted too",
     "fit_shift": "maximum-likelihood fit, nominal IRF, shift fitted",
     "bayes": "Bayes floor",
-    "bayes_irf_unknown": "Bayes floor, IRF unknown",
+    "bayes_counts_alone": "Bayes floor, counts alone",
 }
 PUBLISHED = {
     "published teacher, their data": {

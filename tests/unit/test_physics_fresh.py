@@ -12,7 +12,13 @@ from finn_flirnn.physics import fresh_test
 from finn_flirnn.physics.bayes import known_irf
 from finn_flirnn.physics.conditions import CONDITIONS
 from finn_flirnn.physics.decays import Decays, simulate
-from finn_flirnn.physics.fresh_test import by_condition, fit_method, fit_shift_method, fresh_errors
+from finn_flirnn.physics.fresh_test import (
+    by_condition,
+    fit_irf_method,
+    fit_method,
+    fit_shift_method,
+    fresh_errors,
+)
 from finn_flirnn.physics.irf import IrfHistogram
 from finn_flirnn.physics.irf_split import SHIFT_CELL_NS, WIDTH_CELL_NS, IrfSplit, tenth_of
 from finn_flirnn.physics.lifetimes import MeanLifetimes, lifetimes_from_sfd
@@ -126,6 +132,14 @@ def test_fit_that_knows_the_irf_lies_below_one_that_fits_its_shift() -> None:
     prior = fresh_errors(guess, PAPER135, 200, (3,)).figures()
     for name in ("rmse_full", "tau_m_mae_ns"):
         assert known[name] < 0.6 * shifted[name] < 0.6 * prior[name]
+
+
+def test_fit_of_the_irf_finds_bright_decays_without_being_told_theirs() -> None:
+    bright = replace(PAPER135, peak_range=(2000.0, 2000.0))
+    told, fitted, nominal = (
+        fresh_errors(m, bright, 60, (5,)).figures() for m in (fit_method, fit_irf_method, fit_shift_method)
+    )
+    assert told["tau_m_mae_ns"] < fitted["tau_m_mae_ns"] < 0.8 * nominal["tau_m_mae_ns"]
 
 
 def test_shift_is_free_by_a_gate_where_the_preset_holds_the_irf_still() -> None:

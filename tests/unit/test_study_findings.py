@@ -40,13 +40,14 @@ def test_distillation_is_judged_by_pairs_that_differ_in_nothing_else() -> None:
 
 def test_float_models_of_several_sizes_are_ranked_with_their_parameters() -> None:
     floats = [
-        Row(Unit(Kind.FLOAT, label, {}), Result({"error": error}, {"parameters": parameters}), 0.0)
-        for label, error, parameters in (("float 8", 2.0, 90.0), ("float 16", 1.5, 1200.0))
+        Row(Unit(Kind.FLOAT, label, {"steps": 4000}), Result({"error": error}, {"parameters": count}), 0.0)
+        for label, error, count in (("float 8", 2.0, 90.0), ("float 16", 1.5, 1200.0))
     ]
-    (line,) = [line for line in lines([*floats, qat(8, 8, 1.0)]) if "Size" in line]
+    long = Row(Unit(Kind.FLOAT, "float 8, of old", {"checkpoint": "of old"}), Result({"error": 0.1}), 0.0)
+    (line,) = [line for line in lines([*floats, long, qat(8, 8, 1.0)]) if "Size" in line]
     assert line == (
-        "- **Size**, without quantisers: Error float 16 1.50 (1,200 parameters); float 8 2.00 (90 "
-        "parameters)."
+        "- **Size**, without quantisers, after 4,000 steps of training: Error float 16 1.50 (1,200 "
+        "parameters); float 8 2.00 (90 parameters)."
     )
     assert not any("Size" in line for line in lines([floats[0], qat(8, 8, 1.0)]))
 
@@ -67,4 +68,15 @@ def test_conditions_are_ranked_by_what_they_do_to_a_shipped_model() -> None:
     assert found[-1] == (
         "- **m breaks** under other conditions; error against as trained: hard: 3.50; mild: 0.50."
     )
-    assert found[-2] == "- **Best model**: q (weights 8, state 8 bit) 1.50; for comparison: guess 9.00."
+    assert found[-2] == (
+        "- **Best Error**: q (weights 8, state 8 bit) 1.50; for comparison: m 2.00; guess 9.00."
+    )
+
+
+def test_every_figure_that_has_groups_has_its_best_model() -> None:
+    columns = (*COLUMNS, Column("time", "Time", 1, in_groups=True), Column("other", "Other"))
+    rows = [qat(8, 8, 1.0), qat(4, 8, 2.0)]
+    rows[1].result.metrics["time"] = 0.5
+    found = findings(rows, columns)[1]
+    assert "**Best Error**: q (weights 8, state 8 bit) 1.00." in found
+    assert "**Best Time**: q (weights 4, state 8 bit) 0.5." in found and "Other" not in found

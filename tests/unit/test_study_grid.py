@@ -130,9 +130,15 @@ def test_stacks_are_sizes_like_others_and_parts_may_name_sizes(tmp_path: Path) -
 
 def test_sizes_that_are_trained_already_are_taken_from_their_checkpoint(tmp_path: Path) -> None:
     found = units(tmp_path, GRID | {"trained": {"8": "teachers/some"}})
-    four, eight = (u for u in found if u.label.startswith("float"))
-    assert eight.choices["checkpoint"] == "teachers/some" and "steps" not in eight.choices
-    assert four.choices["steps"] == 3 and "checkpoint" not in four.choices
+    floats = {u.label: u for u in found if u.label.startswith("float")}
+    assert list(floats) == ["float 4", "float 8", "float 8, teachers/some"]
+    given = floats["float 8, teachers/some"]
+    assert given.choices["checkpoint"] == "teachers/some" and "steps" not in given.choices
+    for label in ("float 4", "float 8"):
+        assert floats[label].choices["steps"] == 3 and "checkpoint" not in floats[label].choices
+    assert {u.start.label for u in found if u.start is not None} == {"float 4", "float 8, teachers/some"}
+    still = units(tmp_path, GRID | {"trained": {"8": "teachers/some"}, "training": {"steps": 0, "rate": 0.1}})
+    assert "float 8" not in {u.label for u in still}
     for wrong, message in (
         ({"9": "a"}, r"trained: found \['9'\]; accepted: 4, 8"),
         ({"8": 3}, "trained: found .*accepted: an object such as"),
