@@ -11,8 +11,10 @@ from finn_flirnn.build.config import config_names, find_config, load_config
 from finn_flirnn.build.folding_request import take_request
 from finn_flirnn.build.sources import network_of
 from finn_flirnn.codegen.estimate import estimate_dense, estimate_gru
+from finn_flirnn.codegen.multiplier import Multiplier
 from finn_flirnn.common.schema import read_json
 
+DSP48E2 = Multiplier.DSP48E2
 SHELL_SHARE = 0.25
 """What is left of a board's LUTs for DMAs, interconnect and the streams between the layers."""
 WITH_A_FOLDING = [n for n in config_names() if not take_request(read_json(find_config(n)))]
@@ -36,3 +38,13 @@ def test_the_layers_of_every_shipped_configuration_fit_its_board(name: str) -> N
 def test_boards_of_one_family_share_the_folding_of_zcu104(name: str) -> None:
     config, zcu104 = load_config(find_config(name)), load_config(find_config("zcu104_8bit"))
     assert (config.folding, config.lanes, config.model) == (zcu104.folding, zcu104.lanes, zcu104.model)
+
+
+def test_a_state_of_nine_bits_takes_no_more_multipliers_than_one_of_eight() -> None:
+    eight, nine = (load_config(find_config(name)) for name in ("zcu104_8bit", "zcu104_8bit_state9"))
+    assert (nine.folding, nine.lanes) == (eight.folding, eight.lanes)
+    of_eight, of_nine = (
+        estimate_gru(network_of(c.model.checkpoint).encoder, 135, c.gru_folding("encoder"), DSP48E2)
+        for c in (eight, nine)
+    )
+    assert of_eight.dsp == of_nine.dsp and of_nine.lut < 1.2 * of_eight.lut
