@@ -10,6 +10,7 @@ equals one that was not.
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 import time
@@ -35,7 +36,7 @@ from finn_flirnn.models.evaluation import (
 from finn_flirnn.models.fused import fused_forward, lanes, to_blocks
 from finn_flirnn.models.losses import Loss
 from finn_flirnn.models.seq2seq_lite import Seq2SeqLite
-from finn_flirnn.models.training_plan import Phase, TrainingPlan
+from finn_flirnn.models.training_plan import DecayPlan, Phase, TrainingPlan
 from finn_flirnn.physics.decays import Decays
 from finn_flirnn.physics.irf_split import IrfSplit
 from finn_flirnn.physics.lifetimes import MeanLifetimes
@@ -71,10 +72,7 @@ class TrainingData:
     @classmethod
     def simulate(cls, plan: TrainingPlan, taught: Path | None = None) -> TrainingData:
         """The training set of a plan; taught: folder that keeps what teachers predict, see ``_taught``."""
-        parts = plan.training_decays()
-        x = torch.from_numpy(np.concatenate([normalise(part.counts)[:, :, None] for part in parts]))
-        truths = [part.sfd if plan.predicts_decays else _lifetimes(part) for part in parts]
-        truth = torch.from_numpy(np.concatenate(truths))
+        x, truth = _inputs_and_truth(plan.data, plan.predicts_decays)
         return cls(x, truth, None if plan.teacher is None else _taught(plan, x, taught))
 
     def batch(self, plan: TrainingPlan, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -87,6 +85,15 @@ class TrainingData:
         chosen = self._order[1][index * plan.batch : (index + 1) * plan.batch]
         taught = None if self.taught is None else to_blocks(self.taught[chosen])
         return to_blocks(self.x[chosen]), to_blocks(self.truth[chosen]), taught
+
+
+@functools.lru_cache(maxsize=1)
+def _inputs_and_truth(plan: DecayPlan, of_decays: bool) -> tuple[Tensor, Tensor]:
+    """x and truth of ``TrainingData``; kept, since the trainings of a study share their decays."""
+    parts = plan.training()
+    x = np.concatenate([normalise(part.counts)[:, :, None] for part in parts])
+    truth = np.concatenate([part.sfd if of_decays else _lifetimes(part) for part in parts])
+    return torch.from_numpy(x), torch.from_numpy(truth)
 
 
 def _lifetimes(decays: Decays) -> npt.NDArray[np.float32]:
@@ -115,8 +122,7 @@ def _taught(plan: TrainingPlan, x: Tensor, folder: Path | None) -> Tensor:
     if folder is None:
         return predict_unquantised(teacher, x)
     assert plan.teacher is not None
-    conditions = asdict(preset_by_name(plan.preset))
-    data = [conditions, plan.seed, plan.train_decays, plan.disjoint_irfs, plan.dim_share]
+    data = asdict(plan.data) | {"preset": asdict(preset_by_name(plan.preset))}
     path = folder / f"taught_{sha256_of_value([content_of(plan.teacher), data])[:20]}.npy"
     if not path.exists():
         predicted = predict_unquantised(teacher, x)
@@ -176,7 +182,7 @@ class Trainer:
         """Train to the end; returns the metrics of the kept model."""
         self.folder.mkdir(parents=True, exist_ok=True)
         data = TrainingData.simulate(self.plan, self.taught)
-        validation = self.plan.simulate(self.plan.validation_decays, 1, IrfSplit.VALIDATION)
+        validation = self.plan.data.simulate(self.plan.validation_decays, 1, IrfSplit.VALIDATION)
         started = time.monotonic() - self.elapsed
         saved = time.monotonic()
         while self.phase_index < len(self.plan.phases):

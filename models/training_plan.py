@@ -38,6 +38,33 @@ class Phase:
 
 
 @dataclass(frozen=True)
+class DecayPlan:
+    """What decides the decays of a training run; the fields as of ``TrainingPlan``."""
+
+    preset: str
+    seed: int
+    train_decays: int
+    dim_share: float
+    disjoint_irfs: bool
+
+    def simulate(self, pixels: int, stream: int, split: IrfSplit, preset: Preset | None = None) -> Decays:
+        """Decays of the plan's preset, or a variant of it; stream: part of the seed."""
+        preset = preset or preset_by_name(self.preset)
+        return simulate(preset, pixels, (self.seed, stream), split=split if self.disjoint_irfs else None)
+
+    def training(self) -> list[Decays]:
+        """The training set, in parts: of the whole range of peaks, and of dim ones alone."""
+        dim = round(self.dim_share * self.train_decays)
+        parts = [self.simulate(self.train_decays - dim, 0, IrfSplit.TRAIN)]
+        if dim:
+            preset = preset_by_name(self.preset)
+            low, high = preset.peak_range
+            tenth = replace(preset, peak_range=(low, low + (high - low) / 10))
+            parts.append(self.simulate(dim, DIM_STREAM, IrfSplit.TRAIN, tenth))
+        return parts
+
+
+@dataclass(frozen=True)
 class TrainingPlan:
     """Everything that decides the result of a training run.
 
@@ -94,18 +121,7 @@ class TrainingPlan:
         """Everything, as JSON gives it back."""
         return cast("dict[str, Any]", json.loads(json.dumps(asdict(self))))
 
-    def simulate(self, pixels: int, stream: int, split: IrfSplit, preset: Preset | None = None) -> Decays:
-        """Decays of the plan's preset, or a variant of it; stream: part of the seed."""
-        preset = preset or preset_by_name(self.preset)
-        return simulate(preset, pixels, (self.seed, stream), split=split if self.disjoint_irfs else None)
-
-    def training_decays(self) -> list[Decays]:
-        """The training set, in parts: of the whole range of peaks, and of dim ones alone."""
-        dim = round(self.dim_share * self.train_decays)
-        parts = [self.simulate(self.train_decays - dim, 0, IrfSplit.TRAIN)]
-        if dim:
-            preset = preset_by_name(self.preset)
-            low, high = preset.peak_range
-            tenth = replace(preset, peak_range=(low, low + (high - low) / 10))
-            parts.append(self.simulate(dim, DIM_STREAM, IrfSplit.TRAIN, tenth))
-        return parts
+    @property
+    def data(self) -> DecayPlan:
+        """What decides the decays alone."""
+        return DecayPlan(self.preset, self.seed, self.train_decays, self.dim_share, self.disjoint_irfs)

@@ -112,10 +112,10 @@ def test_kept_weights_are_the_moving_average_of_all_steps(tmp_path: Path) -> Non
 
 
 def test_dim_share_draws_that_share_from_the_lowest_peaks() -> None:
-    bright, dim = replace(PLAN, train_decays=400, dim_share=0.25).training_decays()
+    bright, dim = replace(PLAN, train_decays=400, dim_share=0.25).data.training()
     assert (len(bright), len(dim)) == (300, 100)
     assert dim.peak_counts.max() <= 245 < bright.peak_counts.max()
-    assert len(PLAN.training_decays()) == 1
+    assert len(PLAN.data.training()) == 1
 
 
 def test_loss_can_be_exchanged(tmp_path: Path) -> None:
@@ -234,7 +234,8 @@ def test_teachers_predictions_are_kept_for_equal_data_only(tmp_path: Path) -> No
 
 def test_training_and_validation_have_irfs_of_their_own() -> None:
     apart, mixed = (
-        [replace(PLAN, disjoint_irfs=d).simulate(300, 0, split) for split in IrfSplit] for d in (True, False)
+        [replace(PLAN, disjoint_irfs=d).data.simulate(300, 0, split) for split in IrfSplit]
+        for d in (True, False)
     )
     for decays, split in zip(apart, IrfSplit, strict=True):
         assert split.holds(decays.irf_fwhm_ns, decays.irf_shift_ns).all()
