@@ -29,6 +29,16 @@ PATIENCE = "300s"
 """Of connections: a machine that is busy with training answers late."""
 ANSWER = "30s"
 """Of a scheduler that the user named."""
+KEPT_BYTES = 1 << 32
+WORKERS = {
+    "distributed.comm.timeouts": {"connect": PATIENCE, "tcp": PATIENCE},
+    # dask has workers give freed memory back at once, and a training asks for the same arrays at every step:
+    # page faults took half of its time
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": KEPT_BYTES,
+    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": KEPT_BYTES,
+    "distributed.nanny.pre-spawn-environ.MALLOC_ARENA_MAX": 1,
+}
+"""Dask's settings for the workers here."""
 PACKAGES = ("torch", "brevitas", "numpy")
 Report = Callable[[Unit, str], None]
 """Called with a unit and "cached", "done", or what went wrong."""
@@ -82,7 +92,7 @@ def run_units(
         report(by_key[key], "cached")
     failures: list[str] = []
     if wanted:
-        with _client(scheduler, min(workers, len(wanted))) as client:
+        with local_or_given_cluster(scheduler, min(workers, len(wanted))) as client:
             futures: dict[str, Future[Any]] = {}
             for key, unit in wanted.items():
                 parents = [
@@ -121,8 +131,9 @@ def read_result(folder: Path) -> tuple[dict[str, Any], Result]:
 
 
 @contextmanager
-def _client(scheduler: str | None, workers: int) -> Iterator[Client]:
-    with dask.config.set({"distributed.comm.timeouts": {"connect": PATIENCE, "tcp": PATIENCE}}):
+def local_or_given_cluster(scheduler: str | None, workers: int) -> Iterator[Client]:
+    """A client of the scheduler, or of ``workers`` processes here. Raises BuildError if none answers."""
+    with dask.config.set(WORKERS):
         cluster = None
         if scheduler is None:
             cluster = LocalCluster(  # type: ignore[no-untyped-call]

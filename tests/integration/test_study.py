@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from distributed import LocalCluster
 from finn_flirnn.build.main import main
 from finn_flirnn.common.errors import BuildError
 from finn_flirnn.physics.conditions import CONDITIONS
-from finn_flirnn.study.execution import read_result, run_units
+from finn_flirnn.study.execution import local_or_given_cluster, read_result, run_units
 from finn_flirnn.study.workload import Kind, Unit
 from tests.fakes.study_workload import LOG, NAME
 
@@ -56,6 +57,12 @@ def test_units_survive_a_killed_worker_and_are_done_once(tmp_path: Path) -> None
         with pytest.raises(BuildError, match="2 of 3 units failed.*\n.*eleven bits are too many"):
             run_units(NAME, [broken, unit(6, broken), unit(7)], tmp_path, report, address)
         assert ("7 bits", "done") in told
+
+
+def test_workers_keep_the_memory_that_a_training_asks_for_again_and_again() -> None:
+    with local_or_given_cluster(None, 1) as client:
+        (given,) = client.run(os.getenv, "MALLOC_TRIM_THRESHOLD_").values()
+    assert int(given) >= 1 << 30
 
 
 def test_scheduler_that_is_not_there_is_named(tmp_path: Path) -> None:
