@@ -59,7 +59,11 @@ def test_units_survive_a_killed_worker_and_are_done_once(tmp_path: Path) -> None
         assert ("7 bits", "done") in told
 
 
-def test_workers_keep_the_memory_that_a_training_asks_for_again_and_again() -> None:
+def test_workers_keep_the_memory_that_a_training_asks_for_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # the cluster of another test leaves its settings in the environment, and what is there comes first
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
     with local_or_given_cluster(None, 1) as client:
         (given,) = client.run(os.getenv, "MALLOC_TRIM_THRESHOLD_").values()
     assert int(given) >= 1 << 30
