@@ -53,7 +53,8 @@ def _axis(axis: str, kind: Kind, rows: list[Row], error: Column) -> str:
     ]
     least = min(_of(row, error) for row in best.values())
     enough = min(bits for bits, row in best.items() if _of(row, error) <= (1 + CLOSE) * least)
-    text = f"{heading}, {size} units, best of each: {error.title} {'; '.join(parts)}."
+    trained = _steps(list(best.values()))
+    text = f"{heading}, {size} units{trained}, best of each: {error.title} {'; '.join(parts)}."
     return text + (f" {enough} bit is the least within {CLOSE:.0%} of the best." if len(best) > 1 else "")
 
 
@@ -67,9 +68,7 @@ def _sizes_of_floats(rows: list[Row], error: Column) -> str:
         + f" ({number(row.result.sizes['parameters'], 0)} parameters)" * ("parameters" in row.result.sizes)
         for row in sorted(floats, key=lambda row: _of(row, error))
     ]
-    steps = sorted({int(row.unit.choices["steps"]) for row in floats if "steps" in row.unit.choices})
-    trained = f", after {' or '.join(f'{number(s, 0)}' for s in steps)} steps of training" * bool(steps)
-    return f"**Size**, without quantisers{trained}: {error.title} {'; '.join(parts)}."
+    return f"**Size**, without quantisers{_steps(floats)}: {error.title} {'; '.join(parts)}."
 
 
 def _distillation(rows: list[Row], error: Column) -> str:
@@ -124,6 +123,12 @@ def _breaking(row: Row, error: Column) -> str:
             parts = "; ".join(f"{name}: {factor:.2f}" for name, factor in ranked)
             return f"**{row.unit.label} breaks** under other conditions; error against as trained: {parts}."
     return ""
+
+
+def _steps(rows: list[Row]) -> str:
+    """How long the rows were trained, if they were; the weights that they began with had their own steps."""
+    steps = sorted({int(row.unit.choices["steps"]) for row in rows if "steps" in row.unit.choices})
+    return f", after {' or '.join(number(s, 0) for s in steps)} steps of training" if steps else ""
 
 
 def _of(row: Row, column: Column) -> float:

@@ -50,7 +50,7 @@ def pareto(rows: list[Row], error: Column, folder: Path, name: str) -> list[Path
         axes.set(xlabel=f"{SIZES[cost]} a pixel" if cost == "cycles" else SIZES[cost], ylabel=error.title)
         if max(costs) > WIDE_RANGE * min(costs):
             axes.set_xscale("log")
-            _plain_numbers(axes.xaxis, "{:,.0f}")
+            _plain_numbers(axes.xaxis, "{:,.0f}", (1.0, 2.0, 5.0))
         axes.set_yscale("log")
         _plain_numbers(axes.yaxis, "{:.3g}")
         axes.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -89,9 +89,17 @@ def _scatter(axes: Any, rows: list[Row], cost: str, error: Column) -> None:
         )
     best = front([point(row) for row in rows])
     axes.step(*zip(*best, strict=True), where="post", color="0.6", linewidth=1, zorder=0)
-    for row in rows:
-        if point(row) in best or row.unit.kind is Kind.CHECKPOINT:
-            axes.annotate(_short(row), point(row), (5, 4), textcoords="offset points", fontsize=6)
+    named = [row for row in rows if point(row) in best or row.unit.kind is Kind.CHECKPOINT]
+    for number, row in enumerate(sorted(named, key=lambda row: -point(row)[1])):
+        # one below the other: the best models lie close together
+        axes.annotate(
+            _short(row),
+            point(row),
+            (12, 24 - 8 * number),
+            textcoords="offset points",
+            fontsize=6,
+            arrowprops={"arrowstyle": "-", "color": "0.6", "linewidth": 0.5},
+        )
 
 
 def _short(row: Row) -> str:
@@ -120,10 +128,10 @@ def _reference_lines(axes: Any, rows: list[Row], error: Column) -> None:
             )
 
 
-def _plain_numbers(axis: Any, form: str) -> None:
+def _plain_numbers(axis: Any, form: str, digits: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator
 
-    axis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
+    axis.set_major_locator(LogLocator(subs=digits))
     axis.set_major_formatter(FuncFormatter(lambda value, _: form.format(value)))
     axis.minorticks_off()
 

@@ -29,6 +29,9 @@ def test_bits_are_compared_at_their_best_and_the_fewest_that_suffice_are_named()
         "of the best."
     )
     assert "8 bit 1.00 (10 DSP, 1,000 LUT); 4 bit 2.00" in lines(rows)[2]
+    for row in rows:
+        row.unit.choices["steps"] = 1000
+    assert "trained for it (QAT), 8 units, after 1,000 steps of training, best of each" in lines(rows)[0]
 
 
 def test_distillation_is_judged_by_pairs_that_differ_in_nothing_else() -> None:
