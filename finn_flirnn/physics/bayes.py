@@ -86,10 +86,8 @@ def posterior_means(decays: Decays, draws: int = DRAWS, seed: int = SEED) -> Pos
             "with known_irf(preset)"
         )
     model = _KnownIrf.of(preset)
-    unknowns, effort = (
-        two_components(preset, counts_alone=False),
-        Effort(FIRST_DRAWS, ROUND_DRAWS, ROUNDS, draws),
-    )
+    unknowns = two_components(preset, counts_alone=False)
+    effort = Effort(FIRST_DRAWS, ROUND_DRAWS, ROUNDS, draws)
 
     def parts(pixel: int, rng: np.random.Generator) -> tuple[list[_Part], float]:
         known = _Known.of(decays, pixel)
