@@ -8,8 +8,8 @@ weights and "dim_share" of the decays in training (``models.training_plan``); "c
 "shipped": test decays of checkpoints; "shifted": decays under each other condition for checkpoints, float
 models, prior and fits, 0 for none; "each_peak": decays of each group of peak counts, for checkpoints and fits
 (the other rows take them from their test decays); "fit": decays of each fit; "bayes",
-"bayes_counts_alone": of the Bayes floors; "draws" of a posterior for the latter. Training, validation and test
-have IRFs of their own (``physics.irf_split``).
+"bayes_counts_alone": of the Bayes floors; "draws" of a posterior for the latter. Training, validation and
+test have IRFs of their own (``physics.irf_split``).
 
 Gates and candidates are as wide as the state, but of at least 8 bits: a gate of 8 bits would waste a wider
 state. Pre-activations have 10 bits; with weights wider than 8 bits all three have 16. Networks trained with
