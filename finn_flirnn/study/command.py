@@ -77,8 +77,8 @@ def run(given: argparse.Namespace) -> None:
         if folder is not None:
             images = folder / IMAGES
             images.mkdir(parents=True, exist_ok=True)
-            error, name = workload.columns[0], f"study_{grid.name}"
-            plots = pareto(rows, error, images, name) + learning_curves(rows, error, images, name)
+            shown, name = workload.columns, f"study_{grid.name}"
+            plots = pareto(rows, shown[0], images, name) + learning_curves(rows, shown, images, name)
             links = [f"{IMAGES}/{plot.name}" for plot in plots]
             write_atomically(folder / DOCUMENT, document(grid, rows, workload.columns, links))
     console.print(f"wrote {reports / DOCUMENT}", soft_wrap=True)

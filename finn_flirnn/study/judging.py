@@ -150,7 +150,7 @@ REFERENCES = {
 }
 LABELS = {
     "prior": "prior, no data",
-    "fit": "maximum-likelihood fit",
+    "fit": "maximum-likelihood fit, IRF known",
     "fit_irf": "maximum-likelihood fit, IRF fitted too",
     "fit_shift": "maximum-likelihood fit, nominal IRF, shift fitted",
     "bayes": "Bayes floor",

@@ -145,29 +145,41 @@ def _figure(width: float) -> Any:
     return figure
 
 
-def learning_curves(rows: list[Row], error: Column, folder: Path, name: str) -> list[Path]:
-    """Write one plot for each kind of trained rows, the validation error against steps; returns the files."""
+def learning_curves(rows: list[Row], columns: tuple[Column, ...], folder: Path, name: str) -> list[Path]:
+    """Write plots of the validation error against the steps of training; returns the files.
+
+    One for each kind of trained rows of the first column; of other columns ``in_groups`` for shipped models.
+    """
+    error, *others = columns
+    files = []
+    for column in (error, *(column for column in others if column.in_groups)):
+        trained = [row for row in rows if any(column.key in entry for entry in row.result.history)]
+        for kind in dict.fromkeys(row.unit.kind for row in trained):
+            if column is error or kind is Kind.CHECKPOINT:
+                chosen = [row for row in trained if row.unit.kind is kind]
+                which = f"{kind}" if column is error else f"{kind}_{column.key}"
+                files.append(folder / f"{name}_learning_{which}.png")
+                _curves(chosen, rows, column).savefig(files[-1], dpi=130)
+    return files
+
+
+def _curves(chosen: list[Row], rows: list[Row], column: Column) -> Any:
+    """A figure of the learning curves of rows of one kind, with the references among all rows."""
     from matplotlib import colormaps
 
-    trained = [row for row in rows if any(error.key in entry for entry in row.result.history)]
-    files = []
-    for kind in dict.fromkeys(row.unit.kind for row in trained):
-        figure = _figure(9.0)
-        axes = figure.add_subplot()
-        chosen = [row for row in trained if row.unit.kind is kind]
-        for number, row in enumerate(chosen):
-            entries = [entry for entry in row.result.history if error.key in entry]
-            steps, errors = ([entry[key] for entry in entries] for key in ("step", error.key))
-            label = " ".join([row.unit.label, *("/".join(row.bits),) * any(row.bits)])
-            colour = colormaps["turbo"](number / max(1, len(chosen) - 1))
-            axes.plot(steps, errors, marker=".", linewidth=1, color=colour, label=label)
-        axes.set(xlabel="steps", ylabel=f"{error.title}, validation", yscale="log")
-        axes.set_title(f"Training, {NAMES.get(kind, kind)}")
-        _reference_lines(axes, rows, error)
-        _plain_numbers(axes.yaxis, "{:.3g}")
-        columns = 1 + len(chosen) // 30
-        axes.legend(frameon=False, fontsize=5, ncols=columns, loc="center left", bbox_to_anchor=(1.0, 0.5))
-        path = folder / f"{name}_learning_{kind}.png"
-        figure.savefig(path, dpi=130)
-        files.append(path)
-    return files
+    figure = _figure(9.0)
+    axes = figure.add_subplot()
+    for number, row in enumerate(chosen):
+        entries = [entry for entry in row.result.history if column.key in entry]
+        steps, errors = ([entry[key] for entry in entries] for key in ("step", column.key))
+        label = " ".join([row.unit.label, *("/".join(row.bits),) * any(row.bits)])
+        colour = colormaps["turbo"](number / max(1, len(chosen) - 1))
+        axes.plot(steps, errors, marker=".", linewidth=1, color=colour, label=label)
+    kind = chosen[0].unit.kind
+    axes.set(xlabel="steps", ylabel=f"{column.title}, validation", yscale="log")
+    axes.set_title(f"Training, {NAMES.get(kind, kind)}")
+    _reference_lines(axes, rows, column)
+    _plain_numbers(axes.yaxis, "{:.3g}")
+    legend_columns = 1 + len(chosen) // 30
+    axes.legend(frameon=False, fontsize=5, ncols=legend_columns, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure

@@ -64,10 +64,20 @@ def test_plots_are_drawn_of_costs_that_differ(tmp_path: Path) -> None:
 
 
 def test_learning_curves_are_drawn_of_what_was_trained(tmp_path: Path) -> None:
-    files = learning_curves(ROWS, COLUMNS[0], tmp_path, "made")
+    files = learning_curves(ROWS, COLUMNS, tmp_path, "made")
     assert [file.name for file in files] == ["made_learning_qat.png", "made_learning_ptq.png"]
     assert all(file.read_bytes().startswith(b"\x89PNG") for file in files)
-    assert learning_curves(ROWS[-1:], COLUMNS[0], tmp_path, "none") == []
+    assert learning_curves(ROWS[-1:], COLUMNS, tmp_path, "none") == []
+
+
+def test_shipped_models_have_learning_curves_of_columns_in_groups_too(tmp_path: Path) -> None:
+    columns = (COLUMNS[0], Column("other", "Other", 1, in_groups=True))
+    history = [{"step": 1.0, "other": 3.0}, {"step": 2.0, "other": 2.0}]
+    shipped = Row(Unit(Kind.CHECKPOINT, "net", {}), Result({"other": 2.0}, history=history), 1.0)
+    trained = Row(Unit(Kind.QAT, "qat", {}), Result({"other": 2.0}, history=history), 1.0)
+    files = learning_curves([shipped, trained], columns, tmp_path, "made")
+    assert [file.name for file in files] == ["made_learning_checkpoint_other.png"]
+    assert learning_curves([shipped], COLUMNS, tmp_path, "none") == []
 
 
 def test_front_holds_what_nothing_beats() -> None:
