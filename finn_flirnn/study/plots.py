@@ -153,7 +153,8 @@ def learning_curves(rows: list[Row], columns: tuple[Column, ...], folder: Path, 
     error, *others = columns
     files = []
     for column in (error, *(column for column in others if column.in_groups)):
-        trained = [row for row in rows if any(column.key in entry for entry in row.result.history)]
+        measured = [row for row in rows if column.key in row.result.metrics]
+        trained = [row for row in measured if any(column.key in entry for entry in row.result.history)]
         for kind in dict.fromkeys(row.unit.kind for row in trained):
             if column is error or kind is Kind.CHECKPOINT:
                 chosen = [row for row in trained if row.unit.kind is kind]
@@ -169,13 +170,15 @@ def _curves(chosen: list[Row], rows: list[Row], column: Column) -> Any:
 
     figure = _figure(9.0)
     axes = figure.add_subplot()
+    kind = chosen[0].unit.kind
     for number, row in enumerate(chosen):
         entries = [entry for entry in row.result.history if column.key in entry]
         steps, errors = ([entry[key] for entry in entries] for key in ("step", column.key))
         label = " ".join([row.unit.label, *("/".join(row.bits),) * any(row.bits)])
-        colour = colormaps["turbo"](number / max(1, len(chosen) - 1))
-        axes.plot(steps, errors, marker=".", linewidth=1, color=colour, label=label)
-    kind = chosen[0].unit.kind
+        order = number / max(1, len(chosen) - 1)
+        # shipped models share the training that they began with: a thinner curve on a thicker one shows both
+        width = 5 - 4 * order if kind is Kind.CHECKPOINT else 1
+        axes.plot(steps, errors, marker=".", linewidth=width, color=colormaps["turbo"](order), label=label)
     axes.set(xlabel="steps", ylabel=f"{column.title}, validation", yscale="log")
     axes.set_title(f"Training, {NAMES.get(kind, kind)}")
     _reference_lines(axes, rows, column)
