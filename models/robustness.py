@@ -18,7 +18,7 @@ import time
 
 from finn_flirnn.models.checkpoints import load_checkpoint
 from finn_flirnn.models.evaluation import predict_integer
-from finn_flirnn.physics.bayes import posterior_means_counts_alone
+from finn_flirnn.physics.bayes import estimates_from_counts_alone
 from finn_flirnn.physics.decays import simulate
 from finn_flirnn.physics.fresh_test import (
     STREAM,
@@ -60,7 +60,7 @@ def table(name: str, method: Method, preset: str, pixels: int, each: int, seed: 
 def beside_the_floor(methods: dict[str, Method], preset: str, pixels: int, seed: int) -> list[str]:
     """Lines of figures of the Bayes floor of the counts alone and of every method, on the same decays."""
     decays = simulate(preset_by_name(preset), pixels, (seed, 0, STREAM, 0), split=IrfSplit.TEST)
-    means = posterior_means_counts_alone(decays)
+    means = estimates_from_counts_alone(decays)
     lifetimes = MeanLifetimes(means.tau_m_ns, means.amplitude_fraction)
     predictions: dict[str, Prediction] = {"Bayes floor, counts alone": (means.sfd, lifetimes)}
     predictions |= {name: method(decays) for name, method in methods.items()}

@@ -32,7 +32,7 @@ from finn_flirnn.common.files import write_atomically, write_json
 from finn_flirnn.numerics import Seq2SeqNetwork
 from finn_flirnn.sim import build_model
 
-BENCHED = (*BUDGETS, "zcu104_gates", "ulx3s_8bit")
+BENCHED = (*BUDGETS, "zcu104_8bit_state9", "zcu104_lifetime_8bit", "zcu104_gates", "ulx3s_8bit")
 """The configurations that are measured if none is named."""
 MEASURING = ("model", "convert", "rtl", "verify_rtl", "synthesis", "estimate")
 LEAST_PIXELS = 64

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What can be known of a decay at all: the posterior mean, the least mean square error of any method.
+"""What can be known of a decay at all: the estimates of the least expected error of any method.
 
-Two floors, by what is known of each decay besides its counts and the preset:
+Of sample decays, judged by square errors, these are the posterior's means; of the mean lifetime and the
+fraction, judged by absolute errors, its medians. Two floors, by what is known of each decay besides its
+counts and the preset:
 
-    posterior_means               IRF, peak and background, which no method in use knows better: an error
-                                  below this floor means that truth has leaked
-    posterior_means_counts_alone  nothing: the floor of a method that is given nothing but the counts
+    best_estimates               IRF, peak and background, which no method in use knows better: an error
+                                 below this floor means that truth has leaked
+    estimates_from_counts_alone  nothing: the floor of a method that is given nothing but the counts
 
 The prior is a mixture, and so is the posterior:
 
@@ -49,8 +51,8 @@ UNDERFLOW = 1e-280
 
 
 @dataclass(frozen=True)
-class PosteriorMeans:
-    """sfd (pixels, gates, 3), tau_m_ns and amplitude_fraction (pixels,).
+class BestEstimates:
+    """Means of sfd (pixels, gates, 3), medians of tau_m_ns and amplitude_fraction (pixels,).
 
     effective_draws: (pixels,) of two-component decays, see ``physics.posterior_draws.Posterior``.
     """
@@ -74,8 +76,8 @@ def known_irf(preset: Preset) -> Preset:
     )
 
 
-def posterior_means(decays: Decays, draws: int = DRAWS, seed: int = SEED) -> PosteriorMeans:
-    """Posterior means of decays whose preset has one IRF for all pixels (see ``known_irf``).
+def best_estimates(decays: Decays, draws: int = DRAWS, seed: int = SEED) -> BestEstimates:
+    """Best estimates of decays whose preset has one IRF for all pixels (see ``known_irf``).
 
     draws: of the last round. Raises ValueError for other presets, or for camera noise, which is not Poisson.
     """
@@ -98,8 +100,8 @@ def posterior_means(decays: Decays, draws: int = DRAWS, seed: int = SEED) -> Pos
     return _mixed(decays, parts, seed)
 
 
-def posterior_means_counts_alone(decays: Decays, draws: int = DRAWS, seed: int = SEED) -> PosteriorMeans:
-    """Posterior means given the counts alone: of IRFs, peaks and backgrounds the preset's prior is known.
+def estimates_from_counts_alone(decays: Decays, draws: int = DRAWS, seed: int = SEED) -> BestEstimates:
+    """Best estimates given the counts alone: of IRFs, peaks and backgrounds the preset's prior is known.
 
     The truth in ``decays`` is not looked at. draws: of the last round. Raises ValueError for a preset whose
     IRFs have a tail or do not vary in shift, width and its jitter, whose peaks or backgrounds do not vary, or
@@ -134,8 +136,7 @@ def posterior_means_counts_alone(decays: Decays, draws: int = DRAWS, seed: int =
         for fraction, single in singles:
             one = sample(single, of_one, efforts[1], rng)
             decay = one.weights @ np.exp(-preset.grid.starts_ns / one.values[:, :1])
-            lifetime = float(one.weights @ one.values[:, 0])
-            found.append(_one(preset, fraction, decay, lifetime, one.log_evidence))
+            found.append(_one(preset, fraction, decay, one.values[:, 0], one.weights, one.log_evidence))
         return found, two.effective
 
     return _mixed(decays, parts, seed)
@@ -181,17 +182,21 @@ def _check_that_all_varies(preset: Preset) -> None:
         raise ValueError(
             f"the IRFs of {preset.name} must vary in shift, width and jitter of the width and have no tail, "
             "its peaks and backgrounds must vary, and its counts have no read noise; give what is fixed a "
-            "narrow range, or take posterior_means, which knows all of them"
+            "narrow range, or take best_estimates, which knows all of them"
         )
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A part of the mixture: sample decays (gates, 3), tau_m in ns, fraction, log evidence with its share."""
+    """A part of the mixture: mean sample decays (gates, 3), log evidence with its share, and weighted draws.
+
+    tau_m_ns, fraction, weights: (draws,), the weights of sum 1.
+    """
 
     sfd: Reals
-    tau_m_ns: float
-    fraction: float
+    tau_m_ns: Reals
+    fraction: Reals
+    weights: Reals
     log_evidence: float
 
 
@@ -251,7 +256,7 @@ def _log_product(expected: Floats, counts: Floats) -> Reals:
 
 def _mixed(
     decays: Decays, parts_of: Callable[[int, np.random.Generator], tuple[list[_Part], float]], seed: int
-) -> PosteriorMeans:
+) -> BestEstimates:
     """The parts of each pixel, weighed by their evidence. parts_of: also gives the effective draws."""
     sfd = np.empty(decays.sfd.shape, np.float32)
     tau_m, fraction, effective = np.empty((3, len(decays)))
@@ -261,9 +266,17 @@ def _mixed(
         shares = np.exp(evidences - evidences.max())
         shares /= shares.sum()
         sfd[pixel] = sum(share * part.sfd for share, part in zip(shares, parts, strict=True))
-        tau_m[pixel] = shares @ [part.tau_m_ns for part in parts]
-        fraction[pixel] = shares @ [part.fraction for part in parts]
-    return PosteriorMeans(sfd, tau_m, fraction, effective)
+        weights = np.concatenate([share * part.weights for share, part in zip(shares, parts, strict=True)])
+        tau_m[pixel] = _median(np.concatenate([part.tau_m_ns for part in parts]), weights)
+        fraction[pixel] = _median(np.concatenate([part.fraction for part in parts]), weights)
+    return BestEstimates(sfd, tau_m, fraction, effective)
+
+
+def _median(values: Reals, weights: Reals) -> float:
+    """The least value at or below which half of the weight lies."""
+    order = np.argsort(values)
+    heaps = np.cumsum(weights[order])
+    return float(values[order[np.searchsorted(heaps, 0.5 * heaps[-1])]])
 
 
 def _two(preset: Preset, values: Reals, weights: Reals, log_evidence: float) -> _Part:
@@ -274,15 +287,19 @@ def _two(preset: Preset, values: Reals, weights: Reals, log_evidence: float) -> 
     decays = short @ np.exp(times / tau1[:, None]), long @ np.exp(times / tau2[:, None])
     sfd = np.stack([decays[0] + decays[1], *decays], axis=1)
     share = np.log(max(1 - preset.mono_fraction, 1e-300))
-    return _Part(sfd, float(short @ tau1 + long @ tau2), float(short.sum()), log_evidence + float(share))
+    tau_m = fraction * tau1 + (1 - fraction) * tau2
+    return _Part(sfd, tau_m, fraction, weights, log_evidence + float(share))
 
 
-def _one(preset: Preset, fraction: float, decay: Reals, lifetime_ns: float, log_evidence: float) -> _Part:
-    """Of the mean decay (gates,) of one component."""
+def _one(
+    preset: Preset, fraction: float, decay: Reals, lifetimes_ns: Reals, weights: Reals, log_evidence: float
+) -> _Part:
+    """Of the mean decay (gates,) and the weighted lifetimes (draws,) of one component."""
     sfd = np.stack([decay, fraction * decay, (1 - fraction) * decay], axis=1)
     with np.errstate(divide="ignore"):
         share = np.log(0.5 * preset.mono_fraction)
-    return _Part(sfd, lifetime_ns, fraction, log_evidence + float(share))
+    fractions = np.full(len(weights), fraction)
+    return _Part(sfd, lifetimes_ns, fractions, weights, log_evidence + float(share))
 
 
 @dataclass(frozen=True)
@@ -324,9 +341,8 @@ class _KnownIrf:
             with np.errstate(divide="ignore"):
                 evidence = float(greatest + np.log(total))
             weights = weights / total if total > 0 else weights
-            parts.append(
-                _one(self.preset, fraction, weights @ self.decays, float(weights @ lifetimes), evidence)
-            )
+            decay = weights @ self.decays
+            parts.append(_one(self.preset, fraction, decay, lifetimes, weights, evidence))
         return parts
 
     def _response(self, lifetimes_ns: Reals) -> Floats:

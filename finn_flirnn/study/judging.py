@@ -11,10 +11,10 @@ import numpy as np
 
 from finn_flirnn.numerics.fixed_point import Reals
 from finn_flirnn.physics.bayes import (
-    PosteriorMeans,
+    BestEstimates,
+    best_estimates,
+    estimates_from_counts_alone,
     known_irf,
-    posterior_means,
-    posterior_means_counts_alone,
 )
 from finn_flirnn.physics.decays import Decays, simulate
 from finn_flirnn.physics.fresh_test import (
@@ -100,7 +100,7 @@ def _fit(method: Method, knows: str) -> Callable[[Preset, dict[str, Any]], Resul
 def bayes(preset: Preset, choices: dict[str, Any]) -> Result:
     """The Bayes floor, on decays of one known IRF."""
     return _floor(
-        posterior_means, known_irf(preset), None, choices["bayes"], choices, "IRF, peak and background"
+        best_estimates, known_irf(preset), None, choices["bayes"], choices, "IRF, peak and background"
     )
 
 
@@ -108,11 +108,11 @@ def bayes_counts_alone(preset: Preset, choices: dict[str, Any]) -> Result:
     """The Bayes floor of a method that is given the counts alone, on the decays of a test."""
     pixels = choices["bayes_counts_alone"]
     known = "the counts and what the preset says of all decays"
-    return _floor(posterior_means_counts_alone, preset, IrfSplit.TEST, pixels, choices, known)
+    return _floor(estimates_from_counts_alone, preset, IrfSplit.TEST, pixels, choices, known)
 
 
 def _floor(
-    means: Callable[[Decays, int], PosteriorMeans],
+    means: Callable[[Decays, int], BestEstimates],
     preset: Preset,
     split: IrfSplit | None,
     pixels: int,
