@@ -7,6 +7,7 @@ Run ``python -m finn_flirnn.models.evaluation NAME|FILE`` for the table of a che
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 
 import numpy as np
@@ -21,7 +22,7 @@ from finn_flirnn.physics.irf_split import IrfSplit
 from finn_flirnn.physics.lifetimes import MeanLifetimes, lifetimes_from_sfd
 from finn_flirnn.physics.metrics import lifetime_errors, mean_r2, rmse
 from finn_flirnn.physics.preprocess import normalise
-from finn_flirnn.physics.presets import preset_by_name
+from finn_flirnn.physics.presets import PRESETS, preset_by_name
 
 CHUNK = 2048
 
@@ -107,13 +108,15 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description="accuracy of a checkpoint on fresh simulated decays")
     parser.add_argument("checkpoint", help="a name in models/checkpoints, or FILE.npz")
-    parser.add_argument("--preset", default="paper135")
+    parser.add_argument("--preset", choices=tuple(PRESETS), default="paper135")
     parser.add_argument("--pixels", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=20_261)
     given = parser.parse_args()
-    for kind, row in evaluate(
-        load_checkpoint(given.checkpoint), given.preset, given.pixels, given.seed
-    ).items():
+    try:
+        rows = evaluate(load_checkpoint(given.checkpoint), given.preset, given.pixels, given.seed)
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+    for kind, row in rows.items():
         print(f"{kind:8s}", "  ".join(f"{name} {value:.5f}" for name, value in row.items()))
 
 

@@ -165,7 +165,8 @@ class Trainer:
         if self.plan.batch % lanes():
             raise ValueError(
                 f"batch={self.plan.batch} must be a multiple of {lanes()}, the sequences that the kernel "
-                "runs abreast; what fills up the last block would be trained on too"
+                "runs abreast; what fills up the last block would be trained on too; take "
+                f"{lanes() * -(-self.plan.batch // lanes())}"
             )
         torch.manual_seed(self.plan.seed)
         self.model = Seq2SeqLite(**self.plan.model).train()

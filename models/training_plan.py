@@ -103,6 +103,11 @@ class TrainingPlan:
             )
         if not 0 <= self.dim_share < 1:
             raise ValueError(f"dim_share must lie in 0 to 1, and below 1, got {self.dim_share}")
+        if self.loss.lifetime_weight and not self.predicts_decays:
+            raise ValueError(
+                f"lifetime_weight={self.loss.lifetime_weight} is for models of decays, a model of lifetimes "
+                "learns them itself; leave it out"
+            )
         if not 0 <= self.average < 1:
             raise ValueError(f"average must lie in 0 to 1, and below 1, got {self.average}")
         if self.loss.needs_teacher != (self.teacher is not None):

@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BuildError as error:
         return _fail(str(error), error.exit_status)
     except KeyboardInterrupt:
-        return _fail("interrupted; go on with --resume", EXIT_INTERRUPTED)
+        again = "with --resume" if hasattr(given, "resume") else "with the same command"
+        return _fail(f"interrupted; go on {again}", EXIT_INTERRUPTED)
     except (ValueError, RuntimeError) as error:
         log.exception("refused")
         return _fail(str(error), EXIT_FAILED)

@@ -80,7 +80,7 @@ def run(given: argparse.Namespace) -> None:
             shown, name = workload.columns, f"study_{grid.name}"
             plots = pareto(rows, shown[0], images, name) + learning_curves(rows, shown, images, name)
             links = [f"{IMAGES}/{plot.name}" for plot in plots]
-            write_atomically(folder / DOCUMENT, document(grid, rows, workload.columns, links))
+            write_atomically(folder / DOCUMENT, document(grid, rows, shown, links, workload.remarks))
     console.print(f"wrote {reports / DOCUMENT}", soft_wrap=True)
 
 

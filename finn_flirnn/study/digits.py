@@ -20,9 +20,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from finn_flirnn.common.errors import Problem
 from finn_flirnn.models import QuantGRU, QuantHead
 from finn_flirnn.numerics import Format
-from finn_flirnn.study.workload import Column, Kind, Result, Unit
+from finn_flirnn.study.workload import ANY, Column, Kind, Result, Unit
 
 MODEL_FILE = "model.pt"
 OUTPUT = Format(16, 10)
@@ -30,7 +31,7 @@ OUTPUT = Format(16, 10)
 TEACHER_SHARE = 0.6
 STEPS, INPUTS, CLASSES = 8, 8, 10
 GREATEST_PIXEL = 16
-CHOICES = frozenset("seed batch hidden steps rate weight_bits state_bits loss test".split())
+IMAGES, MOST_TEST_IMAGES = 1_797, 1_000
 PTQ_FLAGS = ("per_channel", "calibrated", "bias_correction")
 
 
@@ -62,6 +63,15 @@ class Digits:
 
     version = 1
     columns = (Column("error_rate", "error rate", 4), Column("cross_entropy", "cross entropy", 4))
+    remarks = ("Cross entropy is in nats.",)
+    settings = {"test": ANY}
+
+    def check(self, settings: dict[str, Any]) -> list[Problem]:
+        """See ``Workload.check``."""
+        test = settings.get("test", 1)
+        if isinstance(test, int) and 1 <= test <= MOST_TEST_IMAGES:
+            return []
+        return [Problem("settings.test", f"found {test!r}", f"a whole number from 1 to {MOST_TEST_IMAGES}")]
 
     def run(self, unit: Unit, folder: Path, start: Path | None, teacher: Path | None) -> Result:
         """See ``Workload.run``; a killed unit begins anew, it takes seconds."""
@@ -114,12 +124,17 @@ def images(seed: int, test: int) -> tuple[Images, Images]:
 
 
 def _check(unit: Unit, choices: dict[str, Any]) -> None:
-    unknown = choices.keys() - CHOICES - set(PTQ_FLAGS)
     flags = [name for name in PTQ_FLAGS if choices.get(name)]
-    if unknown or flags or choices["loss"] not in ("truth", "blend") or unit.kind is Kind.CHECKPOINT:
+    if flags or choices["loss"] not in ("truth", "blend") or unit.kind in (Kind.CHECKPOINT, Kind.IMAGE):
         raise ValueError(
-            f"{unit.label} asks for {sorted(unknown) or flags or choices['loss']}, which the digits do not "
-            'have; leave out checkpoints, set the flags of "ptq" to [false], choose losses from truth, blend'
+            f"{unit.label} asks for {flags or choices['loss']}, which the digits do not have; leave out "
+            'checkpoints and images, set the flags of "ptq" to [false], choose losses from truth, blend'
+        )
+    if not isinstance(choices.get("hidden", 1), int):
+        raise ValueError(f"{unit.label} must have one layer, got {choices['hidden']}; leave out stacks")
+    if choices.get("batch", 1) > IMAGES - choices["test"]:
+        raise ValueError(
+            f"batch={choices['batch']} must be at most the {IMAGES - choices['test']} images of the training"
         )
 
 

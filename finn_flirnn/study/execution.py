@@ -101,8 +101,15 @@ def run_units(
                 ]
                 places = [None if parent is None else str(folders[parent]) for parent in parents]
                 waits = [futures[parent] for parent in parents if parent in futures]
+                # studies that share a scheduler must not share units, each has its own folders
                 futures[key] = client.submit(
-                    run_unit, workload_name, unit, str(folders[key]), *places, *waits, key=key
+                    run_unit,
+                    workload_name,
+                    unit,
+                    str(folders[key]),
+                    *places,
+                    *waits,
+                    key=str(folders[key]),
                 )
             names = {future.key: key for key, future in futures.items()}
             for future in as_completed(list(futures.values())):  # type: ignore[no-untyped-call]

@@ -3,18 +3,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
-from finn_flirnn.physics.conditions import CONDITIONS
 from finn_flirnn.study.rows import COSTS, SIZES, Row, number
-from finn_flirnn.study.workload import Column, Kind
+from finn_flirnn.study.workload import AS_TRAINED, Column, Kind
 
 CLOSE = 0.1
 """What lies within this share of the best error counts as good as it."""
-AS_TRAINED = next(iter(CONDITIONS))
 TRAINED = {Kind.QAT: "trained for it (QAT)", Kind.PTQ: "without training (PTQ)"}
 AXES = {"weight_bits": "Bits of weights", "state_bits": "Bits of the state"}
+OTHER = {"weight_bits": "state", "state_bits": "weights"}
 
 
 def findings(rows: list[Row], columns: tuple[Column, ...]) -> list[str]:
@@ -32,30 +31,46 @@ def findings(rows: list[Row], columns: tuple[Column, ...]) -> list[str]:
     lines.append(_sizes_of_floats(measured, error))
     lines.append(_distillation([row for row in quantised if row.unit.kind is Kind.QAT], error))
     lines += [_references(rows, column) for column in columns if column is error or column.in_groups]
-    lines += [_breaking(row, error) for row in measured if row.unit.kind is Kind.CHECKPOINT]
+    for row in rows:
+        if row.unit.kind is Kind.CHECKPOINT:
+            # by the first figure that it has: a model may lack the table's first
+            own = [column for column in columns if column.key in row.result.metrics]
+            lines += [_conditions(row, column) for column in own[:1]]
     return ["## What was found", "\n".join(f"- {line}" for line in lines if line)]
 
 
 def _axis(axis: str, kind: Kind, rows: list[Row], error: Column) -> str:
-    """The best row of each number of bits of one size of model, with its cost, and how few bits suffice."""
+    """How few bits suffice, all else equal, and what each costs.
+
+    Of the rows of the commonest size it takes those that differ in this axis alone: of all such sets one with
+    the most numbers of bits, and among these the one with the least error.
+    """
     heading = f"**{AXES[axis]}**, {TRAINED[kind]}"
     if not rows:
         return f"{heading}: not measured."
     size = Counter(_size(row) for row in rows).most_common(1)[0][0]
-    best: dict[int, Row] = {}
+    alike: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        bits = int(row.unit.choices[axis])
-        if _size(row) == size and (bits not in best or _of(row, error) < _of(best[bits], error)):
-            best[bits] = row
+        if _size(row) == size:
+            alike[_rest(row, axis)].append(row)
+    chosen = max(alike.values(), key=lambda some: (len(some), -min(_of(row, error) for row in some)))
+    chosen = sorted(chosen, key=lambda row: -int(row.unit.choices[axis]))
+    other = next(name for name in AXES if name != axis)
     parts = [
-        f"{bits} bit {number(_of(row, error), error.digits)}{_cost(row)}"
-        for bits, row in sorted(best.items(), reverse=True)
+        f"{row.unit.choices[axis]} bit {number(_of(row, error), error.digits)}{_cost(row)}" for row in chosen
     ]
-    least = min(_of(row, error) for row in best.values())
-    enough = min(bits for bits, row in best.items() if _of(row, error) <= (1 + CLOSE) * least)
-    trained = _steps(list(best.values()))
-    text = f"{heading}, {size} units{trained}, best of each: {error.title} {'; '.join(parts)}."
-    return text + (f" {enough} bit is the least within {CLOSE:.0%} of the best." if len(best) > 1 else "")
+    text = (
+        f"{heading}{_steps(chosen)}, {chosen[0].unit.label} with {OTHER[axis]} of "
+        f"{chosen[0].unit.choices[other]} bit: {error.title} {'; '.join(parts)}."
+    )
+    least = min(_of(row, error) for row in chosen)
+    enough = min(int(row.unit.choices[axis]) for row in chosen if _of(row, error) <= (1 + CLOSE) * least)
+    return text + (f" {enough} bit is the least within {CLOSE:.0%} of the best." * (len(chosen) > 1))
+
+
+def _rest(row: Row, left_out: str) -> str:
+    """All choices but one, to compare."""
+    return repr(sorted((k, v) for k, v in row.unit.choices.items() if k != left_out))
 
 
 def _sizes_of_floats(rows: list[Row], error: Column) -> str:
@@ -73,16 +88,13 @@ def _sizes_of_floats(rows: list[Row], error: Column) -> str:
 
 def _distillation(rows: list[Row], error: Column) -> str:
     """The change of the error from the loss without teacher to each other one, all else equal."""
-
-    def rest(row: Row) -> str:
-        return repr(sorted((k, v) for k, v in row.unit.choices.items() if k != "loss"))
-
-    alone = {rest(row): row for row in rows if row.unit.choices.get("loss") == "truth"}
+    alone = {_rest(row, "loss"): row for row in rows if row.unit.choices.get("loss") == "truth"}
     changes: dict[str, list[float]] = {}
     for row in rows:
         loss = str(row.unit.choices.get("loss"))
-        if loss != "truth" and rest(row) in alone:
-            changes.setdefault(loss, []).append(_of(row, error) / _of(alone[rest(row)], error) - 1)
+        twin = alone.get(_rest(row, "loss"))
+        if loss != "truth" and twin is not None:
+            changes.setdefault(loss, []).append(_of(row, error) / _of(twin, error) - 1)
     if not changes:
         return "**Distillation**: not measured."
     parts = []
@@ -109,19 +121,19 @@ def _references(rows: list[Row], column: Column) -> str:
     return f"**Best {column.title}**: {found}{'; for comparison: ' if parts else ''}{'; '.join(parts)}."
 
 
-def _breaking(row: Row, error: Column) -> str:
+def _conditions(row: Row, column: Column) -> str:
     """By what factor the error grows under each condition, the worst first; empty if not measured."""
     for groups in row.result.groups.values():
-        if AS_TRAINED in groups and groups[AS_TRAINED].get(error.key):
-            usual = groups[AS_TRAINED][error.key]
+        usual = groups.get(AS_TRAINED, {}).get(column.key)
+        if usual:
             factors = {
-                name: figures[error.key] / usual
+                name: figures[column.key] / usual
                 for name, figures in groups.items()
-                if name != AS_TRAINED and error.key in figures
+                if name != AS_TRAINED and column.key in figures
             }
             ranked = sorted(factors.items(), key=lambda item: -item[1])
             parts = "; ".join(f"{name}: {factor:.2f}" for name, factor in ranked)
-            return f"**{row.unit.label} breaks** under other conditions; error against as trained: {parts}."
+            return f"**{row.unit.label} elsewhere**, {column.title} against as trained: {parts}."
     return ""
 
 

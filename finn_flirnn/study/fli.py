@@ -1,15 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The workload of fluorescence decays: Seq2SeqLite on a simulated instrument.
 
-Settings of a grid file, beside what all units share: "preset"; "train", "test": numbers of decays; "start": a
-checkpoint whose weights float models begin with, widened to their size if need be (it is taken as it is if
-"steps" is 0); "channel_weights" and "lifetime_weight" of all losses (``models.losses``); "average" of the
-weights and "dim_share" of the decays in training (``models.training_plan``); "calibration": decays of PTQ;
-"shipped": test decays of checkpoints; "shifted": decays under each other condition for checkpoints, float
-models, prior and fits, 0 for none; "each_peak": decays of each group of peak counts, for checkpoints and fits
-(the other rows take them from their test decays); "fit": decays of each fit; "bayes",
-"bayes_counts_alone": of the Bayes floors; "draws" of a posterior for the latter. Training, validation and
-test have IRFs of their own (``physics.irf_split``).
+Settings of a grid file: ``study.decay_settings``. Training, validation and test have IRFs of their own
+(``physics.irf_split``).
 
 Gates and candidates are as wide as the state, but of at least 8 bits: a gate of 8 bits would waste a wider
 state. Pre-activations have 10 bits; with weights wider than 8 bits all three have 16. Networks trained with
@@ -18,6 +11,7 @@ quantisers have the grids that PTQ's calibration finds for their float model.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +20,11 @@ import torch
 from finn_flirnn.codegen.folding_search import choose_folding
 from finn_flirnn.codegen.multiplier import Multiplier
 from finn_flirnn.codegen.resources import Resources
+from finn_flirnn.common.errors import Problem
+from finn_flirnn.common.schema import problems_of
 from finn_flirnn.models import Seq2SeqLite
 from finn_flirnn.models.checkpoints import content_of, load_checkpoint, load_manifest, save_checkpoint
 from finn_flirnn.models.evaluation import predict_float, predict_integer
-from finn_flirnn.models.fused import lanes
 from finn_flirnn.models.losses import LossKind, LossPlan
 from finn_flirnn.models.ptq import PtqPlan, quantise_after_training
 from finn_flirnn.models.training import MODEL_FILE, STATE_FILE, Trainer
@@ -41,49 +36,47 @@ from finn_flirnn.physics.fresh_test import Prediction
 from finn_flirnn.physics.irf_split import IrfSplit
 from finn_flirnn.physics.preprocess import normalise
 from finn_flirnn.physics.presets import preset_by_name
+from finn_flirnn.study.decay_settings import DEFAULTS, KINDS, DecaySettings
 from finn_flirnn.study.image import content_of_image, judged_on_image
-from finn_flirnn.study.judging import COLUMNS, LABELS, PUBLISHED, REFERENCES, judged
+from finn_flirnn.study.judging import COLUMNS, PUBLISHED, REFERENCES, judged
 from finn_flirnn.study.workload import Kind, Result, Unit
 
-DEFAULTS: dict[str, Any] = {
-    "preset": "paper135",
-    "train": 200_000,
-    "test": 20_000,
-    "start": None,
-    "channel_weights": LossPlan.channel_weights,
-    "lifetime_weight": 0.0,
-    "average": 0.0,
-    "dim_share": 0.0,
-    "calibration": 512,
-    "shipped": 100_000,
-    "shifted": 2_000,
-    "each_peak": 5_000,
-    "fit": 5_000,
-    "bayes": 2_000,
-    "bayes_counts_alone": 500,
-    "draws": 4_000,
-}
 START_FILE = "start.npz"
 FILES = ("checkpoint", "start")
 """Choices that name a checkpoint."""
 CALIBRATION_STREAM, VALIDATION_DECAYS, VALIDATIONS = 9_002, 2_048, 8
 LEAST_GATE_BITS = 8
 TARGET_CYCLES = 2_600
-"""Cycles a pixel of the hardware whose cost is estimated: the target of the project's own builds."""
+"""Cycles a pixel of the hardware whose area is estimated: the target of the project's own builds."""
+DSP_BUDGET = 220
+"""DSPs of the hardware whose cycles are estimated: those of a Zynq-7020."""
 NO_LIMIT = Resources(*[1 << 40] * 5)
+REMARKS = (
+    f"Area (DSP, LUT, FF): the builder's estimate of the cheapest folding of at most {TARGET_CYCLES:,} "
+    f"cycles a pixel. Cycles: of the fastest folding of at most {DSP_BUDGET} DSP. Both with DSP48E2.",
+    "The bits of the state are those of gates and candidates too, but these have at least "
+    f"{LEAST_GATE_BITS}; pre-activations have 10. With weights of more than 8 bits all three have 16.",
+    "Decays begin at 1. R² is over all gates of all pixels together; L2 the mean over the pixels of the root "
+    "of the sum of squares over the gates.",
+    "Bayes floor: the least error that any method can have on the mean. Of decays it is that of the "
+    "posterior's mean, of τm and a that of its median.",
+)
 
 
 class Decays:
     """See ``study.workload.Workload``."""
 
-    version = 3
+    version = 4
     columns = COLUMNS
+    remarks = REMARKS
+    settings = KINDS
+
+    def check(self, settings: dict[str, Any]) -> list[Problem]:
+        """See ``Workload.check``."""
+        return problems_of(DecaySettings, settings, "settings")
 
     def run(self, unit: Unit, folder: Path, start: Path | None, teacher: Path | None) -> Result:
         """See ``Workload.run``."""
-        unknown = unit.choices.keys() - DEFAULTS.keys() - UNIT_CHOICES
-        if unknown:
-            raise ValueError(f"settings {sorted(unknown)} are unknown; take some of {', '.join(DEFAULTS)}")
         choices = DEFAULTS | unit.choices
         preset = preset_by_name(choices["preset"])
         if unit.kind is Kind.REFERENCE:
@@ -91,7 +84,7 @@ class Decays:
                 return Result(
                     PUBLISHED[choices["reference"]], note="figures of its authors, on their own data"
                 )
-            return REFERENCES[choices["reference"]](preset, choices)
+            return REFERENCES[choices["reference"]].result(preset, choices)
         if unit.kind is Kind.CHECKPOINT:
             return _judge_checkpoint(choices)
         if unit.kind is Kind.IMAGE:
@@ -121,14 +114,11 @@ class Decays:
 
     def references(self, choices: dict[str, Any]) -> list[Unit]:
         """See ``Workload.references``."""
-        computed = [Unit(Kind.REFERENCE, LABELS[name], choices | {"reference": name}) for name in REFERENCES]
+        computed = []
+        for name, reference in REFERENCES.items():
+            used = {k: v for k, v in choices.items() if k in ("seed", "preset", *reference.uses)}
+            computed.append(Unit(Kind.REFERENCE, reference.label, used | {"reference": name}))
         return computed + [Unit(Kind.REFERENCE, name, {"reference": name}) for name in PUBLISHED]
-
-
-UNIT_CHOICES = frozenset(
-    "seed batch hidden steps rate weight_bits state_bits loss per_channel calibrated bias_correction "
-    "checkpoint reference image".split()
-)
 
 
 History = list[dict[str, float]]
@@ -150,11 +140,15 @@ def _float_model(unit: Unit, choices: dict[str, Any], folder: Path) -> tuple[Seq
     """The model, its learning curve, and a note on its first weights."""
     if "checkpoint" in choices:
         model = load_checkpoint(choices["checkpoint"])
+        if choices.get("hidden", model.config["hidden"]) != model.config["hidden"]:
+            raise ValueError(
+                f"{choices['checkpoint']} must have {choices['hidden']} units, but has "
+                f'{model.config["hidden"]}; name it under its own size in "trained"'
+            )
         training = load_manifest(choices["checkpoint"])["training"]
         save_checkpoint(model, folder / MODEL_FILE, {"training": training})
-        history = _whole_history(training)
-        steps = f", {history[-1]['step']:,} steps" if history else ""
-        return model, history, f"trained before{steps}"
+        history, steps = _whole_history(training)
+        return model, history, f"trained before, {steps:,} steps"
     start = _first_weights(choices, folder)
     note = "" if start is None else f"began with the weights of {choices['start']}"
     if choices["steps"]:
@@ -179,9 +173,7 @@ def _train(
 ) -> tuple[Seq2SeqLite, History]:
     """Train, going on with what is in the folder; quantised: of the formats that the model shall have."""
     preset = preset_by_name(choices["preset"])
-    steps, batch = choices["steps"], choices["batch"]
-    if batch % lanes():
-        raise ValueError(f"batch={batch} must be a multiple of {lanes()}; choose another")
+    steps = choices["steps"]
     plan = TrainingPlan(
         model=quantised.config if quantised else {"hidden": choices["hidden"], "steps": preset.gates},
         phases=(
@@ -193,7 +185,7 @@ def _train(
         seed=choices["seed"],
         train_decays=choices["train"],
         validation_decays=min(VALIDATION_DECAYS, choices["test"]),
-        batch=batch,
+        batch=choices["batch"],
         validate_every=max(1, steps // VALIDATIONS),
         start=None if start is None else str(start),
         loss=LossPlan(
@@ -235,17 +227,33 @@ def _judge_checkpoint(choices: dict[str, Any]) -> Result:
     note = f"{choices['shipped']:,} decays"
     if not training.get("disjoint_irfs", False):
         note += "; its training drew from all IRFs, so the test's are new draws of the same kind"
-    more = {"each_peak": choices["each_peak"], "note": note, "history": _whole_history(training)}
+    formats = model.encoder.quantisation
+    more = {
+        "each_peak": choices["each_peak"],
+        "note": note,
+        "history": _whole_history(training)[0],
+        "bits": (formats.weight_bits, formats.state.bits),
+    }
     return _judge_integer(model, choices, choices["shipped"], **more)
 
 
-def _whole_history(training: dict[str, Any]) -> History:
-    """The learning curve of a manifest, behind those of the trainings that it began with."""
-    earlier = training.get("started_from")
-    history = [] if earlier is None else _whole_history(earlier)
-    done = history[-1]["step"] if history else 0
+def _whole_history(training: dict[str, Any]) -> tuple[History, int]:
+    """The learning curve of a manifest, and at which of its steps the model was kept.
+
+    It goes on from that of the training whose kept model it began with.
+    """
+    before: History = []
+    done = 0
+    if training.get("started_from") is not None:
+        earlier, done = _whole_history(training["started_from"])
+        before = [entry for entry in earlier if entry["step"] <= done]
     own = [{k: v for k, v in entry.items() if k != "phase"} for entry in training.get("history", [])]
-    return history + [entry | {"step": done + entry["step"]} for entry in own]
+    history = before + [entry | {"step": done + entry["step"]} for entry in own]
+    for phase in training.get("phases", []):
+        if phase["name"] == training["phase"]:
+            return history, done + training["step"]
+        done += phase["steps"]
+    return history, done
 
 
 def _judge_integer(model: Seq2SeqLite, choices: dict[str, Any], pixels: int, **more: Any) -> Result:
@@ -265,7 +273,8 @@ def _sizes(model: Seq2SeqLite) -> dict[str, float]:
 
 
 def _hardware(model: Seq2SeqLite) -> dict[str, float]:
-    """The cheapest folding of at most ``TARGET_CYCLES`` cycles a pixel, by the builder's own estimate."""
-    choice = choose_folding(model.to_network(), Multiplier.DSP48E2, NO_LIMIT, TARGET_CYCLES)
-    used = choice.resources
-    return {"cycles": choice.cycles_per_pixel, "dsp": used.dsp, "lut": used.lut, "ff": used.ff}
+    """Area of the cheapest folding that is fast enough, cycles of the fastest with few DSPs."""
+    network = model.to_network()
+    used = choose_folding(network, Multiplier.DSP48E2, NO_LIMIT, TARGET_CYCLES).resources
+    fastest = choose_folding(network, Multiplier.DSP48E2, replace(NO_LIMIT, dsp=DSP_BUDGET))
+    return {"cycles": fastest.cycles_per_pixel, "dsp": used.dsp, "lut": used.lut, "ff": used.ff}

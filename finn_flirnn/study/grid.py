@@ -13,7 +13,7 @@ from mashumaro.mixins.dict import DataClassDictMixin
 
 from finn_flirnn.common.errors import ConfigError, Problem, UsageError
 from finn_flirnn.common.schema import problems_of, read_json, setting, whole
-from finn_flirnn.study.workload import Kind, Unit, Workload, load_workload
+from finn_flirnn.study.workload import ANY, TRAINING, Kind, Unit, Workload, load_workload
 
 GRIDS = Path(__file__).with_name("grids")
 LOSSES = ("truth", "blend", "bounded", "attentive")
@@ -41,7 +41,7 @@ class Training(DataClassDictMixin):
     """Steps of the float models' training, 0 to take their first weights, and its highest learning rate."""
 
     steps: int = whole(0, 100_000_000)
-    rate: float = setting("a number from 0 to 1", lambda v: 0 < v <= 1)
+    rate: float = setting("a number above 0, up to 1", lambda v: 0 < v <= 1)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Teacher(DataClassDictMixin):
     checkpoint: str | None = setting("a name or path of a checkpoint", bool, None)
     hidden: tuple[int, ...] = _numbers(1, 4096, ())
     steps: int | None = whole(1, 100_000_000, None)
-    rate: float | None = setting("a number from 0 to 1", lambda v: 0 < v <= 1, None)
+    rate: float | None = setting("a number above 0, up to 1", lambda v: 0 < v <= 1, None)
 
     @property
     def is_clear(self) -> bool:
@@ -65,7 +65,7 @@ class Aware(DataClassDictMixin):
     """Quantisation-aware training: every combination of the lists, of all sizes or those named."""
 
     steps: int = whole(1, 100_000_000)
-    rate: float = setting("a number from 0 to 1", lambda v: 0 < v <= 1)
+    rate: float = setting("a number above 0, up to 1", lambda v: 0 < v <= 1)
     weight_bits: tuple[int, ...] = _numbers(2, 16, (8, 6, 4))
     state_bits: tuple[int, ...] = _numbers(2, 16, (8,))
     losses: tuple[str, ...] = setting(" | ".join(LOSSES), lambda v: v in LOSSES, ("truth",))
@@ -94,7 +94,7 @@ class Grid(DataClassDictMixin):
     """
 
     training: Training
-    name: str = setting("a word", lambda v: v.isidentifier())
+    name: str = setting("letters, digits and _, no digit first", str.isidentifier)
     workload: str = setting('"fli", "digits" or "package.module:ClassName"', bool, "fli")
     title: str = setting("some words", lambda v: True, "")
     seed: int = whole(0, 2**32 - 1, 1)
@@ -117,10 +117,11 @@ class Grid(DataClassDictMixin):
         default_factory=dict, metadata={"accepted": "an object", "allows": lambda v: True}
     )
 
-    @property
-    def shared(self) -> dict[str, Any]:
-        """Choices of every unit."""
-        return {"seed": self.seed, "batch": self.batch} | self.settings
+    def shared(self, kind: Kind, workload: Workload) -> dict[str, Any]:
+        """What all units of a kind choose alike: what decides their results, and no more."""
+        values = {"seed": self.seed, "batch": self.batch} | self.settings
+        uses = {"seed": ANY - {Kind.IMAGE}, "batch": TRAINING} | dict(workload.settings)
+        return {name: value for name, value in values.items() if kind in uses[name]}
 
     @property
     def sizes(self) -> dict[str, int | list[int]]:
@@ -182,6 +183,11 @@ def load_grid(path: Path) -> tuple[Grid, Workload]:
         workload = load_workload(grid.workload)
     except ValueError as error:
         problems.append(Problem("workload", str(error), '"fli", "digits" or "package.module:ClassName"'))
+    else:
+        unknown = sorted(grid.settings.keys() - workload.settings.keys())
+        if unknown:
+            problems.append(Problem("settings", f"found {unknown}", ", ".join(workload.settings)))
+        problems += workload.check({k: v for k, v in grid.settings.items() if k in workload.settings})
     if problems:
         raise ConfigError(str(path), problems)
     return grid, workload
@@ -192,16 +198,14 @@ def units_of(grid: Grid, workload: Workload) -> list[Unit]:
 
     Raises ValueError for a file that a unit names and that is not there.
     """
-    shared = grid.shared
 
     def unit(kind: Kind, label: str, choices: dict[str, Any], **parents: Unit | None) -> Unit:
-        every = shared | choices
+        every = grid.shared(kind, workload) | choices
         return Unit(kind, label, every, **parents, content=workload.content(every))
 
     units = [unit(Kind.CHECKPOINT, name, {"checkpoint": name}) for name in grid.checkpoints]
     for name, image in product(grid.checkpoints, grid.images):
-        choices = {"checkpoint": name, "image": image}
-        units.append(Unit(Kind.IMAGE, f"{name}, {image}", choices, content=workload.content(choices)))
+        units.append(unit(Kind.IMAGE, f"{name}, {image}", {"checkpoint": name, "image": image}))
     teacher = None
     if grid.teacher is not None:
         label, choices = _teacher(grid.teacher)
@@ -234,7 +238,8 @@ def units_of(grid: Grid, workload: Workload) -> list[Unit]:
             for label, choices in _aware(aware)
         ]
         units += [one for i, one in enumerate(made) if one not in made[:i]]
-    return units + [replace(u, content=workload.content(u.choices)) for u in workload.references(shared)]
+    references = workload.references(grid.shared(Kind.REFERENCE, workload))
+    return units + [replace(u, content=workload.content(u.choices)) for u in references]
 
 
 def _teacher(teacher: Teacher) -> tuple[str, dict[str, Any]]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -112,18 +112,18 @@ def bayes_counts_alone(preset: Preset, choices: dict[str, Any]) -> Result:
 
 
 def _floor(
-    means: Callable[[Decays, int], BestEstimates],
+    estimates: Callable[[Decays, int], BestEstimates],
     preset: Preset,
     split: IrfSplit | None,
     pixels: int,
     choices: dict[str, Any],
     known: str,
 ) -> Result:
-    """Errors of posterior means; each group of peak counts has decays of its own."""
+    """Errors of the best estimates; each group of peak counts has decays of its own."""
 
     def errors_of(conditions: Preset, number: int, of: int) -> tuple[PixelErrors, Reals]:
         decays = simulate(conditions, of, (choices["seed"], 0, STREAM, number), split=split)
-        found = means(replace(decays, preset=preset), choices["draws"])  # no method is told the group
+        found = estimates(replace(decays, preset=preset), choices["draws"])  # no method is told the group
         lifetimes = MeanLifetimes(found.tau_m_ns, found.amplitude_fraction)
         return PixelErrors.of(found.sfd, decays, lifetimes), found.effective_draws
 
@@ -140,21 +140,35 @@ def _floor(
     return Result(errors.figures(), groups={PEAKS: groups}, note=note)
 
 
+@dataclass(frozen=True)
+class Reference:
+    """What stands beside the models. uses: the settings that it needs beside the preset."""
+
+    label: str
+    uses: tuple[str, ...]
+    result: Callable[[Preset, dict[str, Any]], Result]
+
+
+FIT_USES = ("fit", "shifted", "each_peak")
 REFERENCES = {
-    "prior": prior,
-    "fit": _fit(fit_method, "is told each pixel's IRF"),
-    "fit_irf": _fit(fit_irf_method, "fits the IRF's width and shift, so it is told as much as a model"),
-    "fit_shift": _fit(fit_shift_method, "fits the shift of an IRF of middle width"),
-    "bayes": bayes,
-    "bayes_counts_alone": bayes_counts_alone,
-}
-LABELS = {
-    "prior": "prior, no data",
-    "fit": "maximum-likelihood fit, IRF known",
-    "fit_irf": "maximum-likelihood fit, IRF fitted too",
-    "fit_shift": "maximum-likelihood fit, nominal IRF, shift fitted",
-    "bayes": "Bayes floor",
-    "bayes_counts_alone": "Bayes floor, counts alone",
+    "prior": Reference("prior, no data", ("test", "shifted"), prior),
+    "fit": Reference(
+        "maximum-likelihood fit, IRF known", FIT_USES, _fit(fit_method, "is told each pixel's IRF")
+    ),
+    "fit_irf": Reference(
+        "maximum-likelihood fit, IRF fitted too",
+        FIT_USES,
+        _fit(fit_irf_method, "fits the IRF's width and shift, so it is told as much as a model"),
+    ),
+    "fit_shift": Reference(
+        "maximum-likelihood fit, nominal IRF, shift fitted",
+        FIT_USES,
+        _fit(fit_shift_method, "fits the shift of an IRF of middle width"),
+    ),
+    "bayes": Reference("Bayes floor", ("bayes", "draws"), bayes),
+    "bayes_counts_alone": Reference(
+        "Bayes floor, counts alone", ("bayes_counts_alone", "draws"), bayes_counts_alone
+    ),
 }
 PUBLISHED = {
     "published teacher, their data": {

@@ -7,12 +7,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from finn_flirnn.study.rows import COSTS, QUANTISED, SIZES, Row
+from finn_flirnn.study.rows import COSTS, SIZES, Row
 from finn_flirnn.study.workload import Column, Kind
 
-MARKERS = {Kind.PTQ: "o", Kind.QAT: "s", Kind.CHECKPOINT: "*"}
-NAMES = {Kind.PTQ: "PTQ", Kind.QAT: "QAT", Kind.CHECKPOINT: "shipped"}
-SHIPPED_COLOUR, DISTILLED_EDGE = "crimson", "black"
+MARKERS = {Kind.FLOAT: "^", Kind.PTQ: "o", Kind.QAT: "s", Kind.CHECKPOINT: "*"}
+NAMES = {Kind.FLOAT: "float", Kind.PTQ: "PTQ", Kind.QAT: "QAT", Kind.CHECKPOINT: "shipped"}
+COLOURS, DISTILLED_EDGE = {Kind.CHECKPOINT: "crimson", Kind.FLOAT: "0.5"}, "black"
 WIDE_RANGE = 5.0
 """From this ratio of the greatest to the least cost on, the axis is logarithmic."""
 
@@ -31,12 +31,12 @@ def front(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def pareto(rows: list[Row], error: Column, folder: Path, name: str) -> list[Path]:
-    """Write one plot for each cost in which the quantised rows differ; returns the files.
+    """Write one plot for each cost in which the models differ; returns the files.
 
     Colours are bits of the weights, shapes what was done, a dark edge a distilled model. What is on the front
     has its size and its bits of weights and state beside it.
     """
-    drawn = [row for row in rows if row.unit.kind in QUANTISED and error.key in row.result.metrics]
+    drawn = [row for row in rows if row.unit.kind in MARKERS and error.key in row.result.metrics]
     files = []
     for cost in COSTS:
         with_cost = [row for row in drawn if row.result.sizes.get(cost)]
@@ -47,7 +47,7 @@ def pareto(rows: list[Row], error: Column, folder: Path, name: str) -> list[Path
         axes = figure.add_subplot()
         _scatter(axes, with_cost, cost, error)
         _reference_lines(axes, rows, error)
-        axes.set(xlabel=f"{SIZES[cost]} a pixel" if cost == "cycles" else SIZES[cost], ylabel=error.title)
+        axes.set(xlabel=SIZES[cost], ylabel=error.title)
         if max(costs) > WIDE_RANGE * min(costs):
             axes.set_xscale("log")
             _plain_numbers(axes.xaxis, "{:,.0f}", (1.0, 2.0, 5.0))
@@ -66,24 +66,27 @@ def _scatter(axes: Any, rows: list[Row], cost: str, error: Column) -> None:
     def point(row: Row) -> tuple[float, float]:
         return row.result.sizes[cost], row.result.metrics[error.key]
 
-    widths = sorted({row.bits[0] for row in rows if row.bits[0]}, key=int)
+    def width(row: Row) -> str:
+        return "" if row.unit.kind is Kind.CHECKPOINT else row.bits[0]
+
+    widths = sorted({width(row) for row in rows if width(row)}, key=int)
     colours = dict(zip(widths, colormaps["viridis"].resampled(max(2, len(widths))).colors, strict=False))
-    for width, kind, distilled in product(["", *widths], MARKERS, (False, True)):
+    for bits, kind, distilled in product(["", *widths], MARKERS, (False, True)):
         chosen = [
             row
             for row in rows
-            if (row.bits[0], row.unit.kind, "distilled" in row.unit.label) == (width, kind, distilled)
+            if (width(row), row.unit.kind, "distilled" in row.unit.label) == (bits, kind, distilled)
         ]
         if not chosen:
             continue
-        label = f"{NAMES[kind]}{f', {width}-bit weights' * bool(width)}{', distilled' * distilled}"
+        label = f"{NAMES[kind]}{f', {bits}-bit weights' * bool(bits)}{', distilled' * distilled}"
         x, y = zip(*map(point, chosen), strict=True)
         axes.scatter(
             x,
             y,
             marker=MARKERS[kind],
             s=90 if kind is Kind.CHECKPOINT else 28,
-            color=[colours.get(width, SHIPPED_COLOUR)],
+            color=[colours.get(bits, COLOURS.get(kind))],
             edgecolors=DISTILLED_EDGE if distilled else "none",
             label=label,
         )
@@ -107,7 +110,7 @@ def _short(row: Row) -> str:
     if row.unit.kind is Kind.CHECKPOINT:
         return row.unit.label
     size = row.unit.label.split(",")[0].split(" ")[-1]
-    return f"{size}: {'/'.join(row.bits)}"
+    return f"{size}: {'/'.join(row.bits) if all(row.bits) else 'float'}"
 
 
 def _reference_lines(axes: Any, rows: list[Row], error: Column) -> None:

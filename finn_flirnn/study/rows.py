@@ -5,10 +5,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from finn_flirnn.study.workload import Kind, Result, Unit
+from finn_flirnn.study.workload import Result, Unit
 
-SIZES = {"parameters": "parameters", "mac": "MAC", "cycles": "cycles", "dsp": "DSP", "lut": "LUT", "ff": "FF"}
-QUANTISED = (Kind.CHECKPOINT, Kind.PTQ, Kind.QAT)
+SIZES = {
+    "parameters": "parameters",
+    "mac": "MAC",
+    "cycles": "cycles in 220 DSP",
+    "dsp": "DSP",
+    "lut": "LUT",
+    "ff": "FF",
+}
 COSTS = ("dsp", "lut", "cycles", "parameters")
 
 
@@ -22,9 +28,11 @@ class Row:
 
     @property
     def bits(self) -> tuple[str, str]:
-        """Bits of weights and of the state, as far as the unit chose them."""
-        choices = self.unit.choices
-        return tuple(str(choices.get(name, "")) for name in ("weight_bits", "state_bits"))  # type: ignore[return-value]
+        """Bits of weights and of the state; "" for those of a float model or a reference."""
+        given = self.result.bits or ("", "")
+        names = ("weight_bits", "state_bits")
+        weight, state = (str(self.unit.choices.get(n, g)) for n, g in zip(names, given, strict=True))
+        return weight, state
 
 
 def number(value: float | None, digits: int) -> str:

@@ -11,11 +11,16 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from finn_flirnn.common.errors import Problem
+
+AS_TRAINED = "as trained"
+"""A group of that name in ``Result.groups`` is what the others of its table are held against."""
 SHIPPED = {"fli": "finn_flirnn.study.fli:Decays", "digits": "finn_flirnn.study.digits:Digits"}
 
 
@@ -34,6 +39,10 @@ class Kind(StrEnum):
     """Compare a model that is there already with a classical method on a measurement."""
     REFERENCE = "reference"
     """Judge a method that is no model of the study."""
+
+
+ANY = frozenset(Kind)
+TRAINING = frozenset({Kind.FLOAT, Kind.QAT})
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,7 @@ class Result:
     metrics: by ``Column.key``. sizes: "parameters", "mac" and whatever else a Pareto plot shall show. groups:
     metrics of parts of the test data or of other tests, by the heading of a table and the name of a column.
     history: the learning curve, one validation each: "step" and metrics. note: what a reader must know.
+    bits: of weights and state, of a model whose unit does not choose them.
     final: false if something was missing, so that the unit is tried again the next time.
     """
 
@@ -86,6 +96,7 @@ class Result:
     groups: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     note: str = ""
+    bits: tuple[int, int] | None = None
     final: bool = True
 
 
@@ -95,10 +106,17 @@ class Workload(Protocol):
 
     version: raise it when results of equal choices would differ; cached ones are then not used again.
     columns: of the table; the first is the error of the Pareto plots (lower is better).
+    remarks: sentences that the table needs to be read.
+    settings: what a grid file may set, each with the kinds of units whose results it decides.
     """
 
     version: int
     columns: tuple[Column, ...]
+    remarks: tuple[str, ...]
+    settings: Mapping[str, frozenset[Kind]]
+
+    def check(self, settings: dict[str, Any]) -> list[Problem]:
+        """What is wrong with the settings of a grid file, whose names are known; [] if nothing."""
 
     def run(self, unit: Unit, folder: Path, start: Path | None, teacher: Path | None) -> Result:
         """Do a unit of work, leave its model (if any) in ``folder``, and judge it.
@@ -111,7 +129,7 @@ class Workload(Protocol):
         """Choice -> hash of the content of the file that it names; {} if none does. Raises ValueError."""
 
     def references(self, choices: dict[str, Any]) -> list[Unit]:
-        """Units of kind REFERENCE for the table, given the choices that all units share."""
+        """Units of kind REFERENCE for the table, given the settings of that kind and the seed."""
 
 
 def load_workload(name: str) -> Workload:

@@ -8,7 +8,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from finn_flirnn.study.workload import Column, Kind, Result, Unit
+from finn_flirnn.common.errors import Problem
+from finn_flirnn.study.workload import ANY, TRAINING, Column, Kind, Result, Unit
 
 NAME = f"{__name__}:Counting"
 LOG = "log"
@@ -20,6 +21,11 @@ class Counting:
 
     version = 1
     columns = (Column("error", "Error", 2),)
+    remarks = ()
+    settings = {"colour": ANY, "file": ANY, "depth": TRAINING}
+
+    def check(self, settings: dict[str, Any]) -> list[Problem]:
+        return [Problem("settings.colour", "found grey", "a colour")] if "grey" in settings.values() else []
 
     def run(self, unit: Unit, folder: Path, start: Path | None, teacher: Path | None) -> Result:
         with (folder / LOG).open("a") as log:

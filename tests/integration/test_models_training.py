@@ -19,7 +19,9 @@ from finn_flirnn.models.train import add_arguments, run
 from finn_flirnn.models.training import STATE_FILE, Trainer
 from finn_flirnn.models.training_plan import Phase, TrainingPlan
 from finn_flirnn.physics.decays import simulate
+from finn_flirnn.physics.fresh_test import fit_method
 from finn_flirnn.physics.irf_split import IrfSplit
+from finn_flirnn.physics.metrics import rmse
 from finn_flirnn.physics.preprocess import normalise
 from finn_flirnn.physics.presets import PAPER135
 from finn_flirnn.physics.prior import prior_median
@@ -294,8 +296,18 @@ def test_shipped_models_reach_their_accuracy_on_fresh_decays() -> None:
             assert found[name][figure] == pytest.approx(stated[figure], rel=0.1)
     eight, four = found["seq2seqlite32_8bit"], found["seq2seqlite32_4bit"]
     assert eight["rmse_full"] <= 0.0162
+    # the Bayes floor, which knows the IRF too (docs/study.md)
+    for channel, floor in (("rmse_short", 0.0714), ("rmse_long", 0.0708)):
+        assert floor < eight[channel] <= 1.15 * floor
     for channel in ("rmse_full", "rmse_short", "rmse_long"):
         assert four[channel] <= 1.25 * eight[channel]
+
+
+def test_shipped_model_is_better_than_the_fit_that_knows_the_irf_where_photons_are_few() -> None:
+    decays = simulate(replace(PAPER135, peak_range=(50.0, 100.0)), 1000, seed=77_002, split=IrfSplit.TEST)
+    model = load_checkpoint("seq2seqlite32_8bit")
+    ours, fit = predict_integer(model, decays.counts), fit_method(decays)[0]
+    assert rmse(ours, decays.sfd)[0] < rmse(fit, decays.sfd)[0]
 
 
 @pytest.mark.parametrize("name", shipped_checkpoints())

@@ -85,15 +85,16 @@ def test_quick_study_ends_in_tables_and_plots(tmp_path: Path, capsys: pytest.Cap
         assert row["metrics"]["rmse_full"] > 0 and row["groups"]["by peak counts"]
     stack = by_label["float 4x3", None]
     assert stack["history"][-1]["step"] == 12 and stack["metrics"]["rmse_full"] > 0
-    for label in ("maximum-likelihood fit", "float 4"):
+    for label in ("maximum-likelihood fit, IRF known", "float 4"):
         assert by_label[label, None]["groups"]["under other conditions"].keys() == CONDITIONS.keys()
     floor, prior = (by_label[label, None]["metrics"] for label in ("Bayes floor", "prior, no data"))
     assert floor["rmse_full"] < prior["rmse_full"]
     text = (tmp_path / "docs" / "study.md").read_text()
     assert "## RMSE full under other conditions" in text and "study_quick_learning_qat.png" in text
     assert "their data" in text and "Bayes floor" in text
-    trained = "trained for it (QAT), 4 units, after 6 steps of training, best of each"
-    assert f"{trained}: RMSE full 4 bit 0." in text
+    trained = "trained for it (QAT), after 6 steps of training, QAT 4"
+    assert trained in text and "with state of 8 bit: RMSE full 4 bit 0." in text
+    assert "of at most 220 DSP" in text
     assert list((tmp_path / "docs" / "images").glob("study_quick_*.png"))
     capsys.readouterr()
     assert main(words) == 0

@@ -30,8 +30,8 @@ TRUTH, STUDENT, TEACHER = batch(0.0, 0.0), batch(1.0, 2.0), batch(2.0, 1.0)
         ("blend", 0.6 * 1 + 0.4 * (1 + 4) / 2),
         # only the second sequence is worse than its teacher
         ("bounded", 0.6 * 4 / 2 + 0.4 * (1 + 4) / 2),
-        # trust: 1 - 4/4 and 1 - 1/4
         ("absolute", (1 + 2) / 2),
+        # trust: 1 - 4/4 and 1 - 1/4
         ("attentive", 0.6 * 0.75 / 2 + 0.4 * (1 + 4) / 2),
     ],
 )

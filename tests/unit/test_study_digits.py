@@ -80,12 +80,18 @@ def test_training_and_test_images_are_different_ones() -> None:
     assert not shared
 
 
+def test_settings_have_their_range() -> None:
+    assert Digits().check({"test": 500}) == []
+    assert "settings.test" in str(Digits().check({"test": 1797})[0])
+
+
 @pytest.mark.parametrize(
     ("kind", "choices", "message"),
     [
         (Kind.PTQ, {"per_channel": True}, "asks for .'per_channel'."),
         (Kind.QAT, {"loss": "bounded"}, "asks for bounded"),
-        (Kind.FLOAT, {"colour": 1}, "asks for .'colour'."),
+        (Kind.FLOAT, {"hidden": [4, 4]}, "must have one layer, got .4, 4.; leave out stacks"),
+        (Kind.FLOAT, {"batch": 2_000}, "batch=2000 must be at most the 1297 images"),
     ],
 )
 def test_choices_that_it_has_not_are_refused(

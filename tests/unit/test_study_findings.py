@@ -19,19 +19,20 @@ def lines(rows: list[Row]) -> list[str]:
     return findings(rows, COLUMNS)[1].splitlines() if findings(rows, COLUMNS) else []
 
 
-def test_bits_are_compared_at_their_best_and_the_fewest_that_suffice_are_named() -> None:
-    rows = [qat(8, 8, 1.0), qat(8, 4, 3.0), qat(6, 8, 1.09, dsp=7), qat(4, 8, 1.2), qat(4, 4, 2.0)]
-    # another size does not count, however good
+def test_bits_are_compared_all_else_equal_and_the_fewest_that_suffice_are_named() -> None:
+    rows = [qat(8, 8, 1.0), qat(8, 4, 3.0), qat(6, 8, 1.09, dsp=7), qat(4, 8, 1.2), qat(4, 4, 0.9)]
+    # another size does not count, however good; nor a state of 4 bit, which has no weights of 6
     rows.append(qat(2, 2, 0.1, hidden=99))
     assert lines(rows)[0] == (
-        "- **Bits of weights**, trained for it (QAT), 8 units, best of each: Error 8 bit 1.00 (10 DSP, 1,000 "
+        "- **Bits of weights**, trained for it (QAT), q with state of 8 bit: Error 8 bit 1.00 (10 DSP, 1,000 "
         "LUT); 6 bit 1.09 (7 DSP, 1,000 LUT); 4 bit 1.20 (10 DSP, 1,000 LUT). 6 bit is the least within 10% "
         "of the best."
     )
-    assert "8 bit 1.00 (10 DSP, 1,000 LUT); 4 bit 2.00" in lines(rows)[2]
+    # of two sets as large the one with the better best
+    assert "q with weights of 4 bit: Error 8 bit 1.20" in lines(rows)[2]
     for row in rows:
         row.unit.choices["steps"] = 1000
-    assert "trained for it (QAT), 8 units, after 1,000 steps of training, best of each" in lines(rows)[0]
+    assert "trained for it (QAT), after 1,000 steps of training, q with state" in lines(rows)[0]
 
 
 def test_distillation_is_judged_by_pairs_that_differ_in_nothing_else() -> None:
@@ -59,7 +60,7 @@ def test_what_is_not_there_was_not_measured() -> None:
     found = lines([qat(8, 8, 1.0)])
     assert "- **Bits of weights**, without training (PTQ): not measured." in found
     assert "- **Distillation**: not measured." in found
-    assert not any("breaks" in line for line in found)
+    assert not any("elsewhere" in line for line in found)
     assert findings([Row(Unit(Kind.REFERENCE, "r", {}), Result({"error": 1.0}), 0.0)], COLUMNS) == []
 
 
@@ -68,11 +69,19 @@ def test_conditions_are_ranked_by_what_they_do_to_a_shipped_model() -> None:
     shipped = Row(Unit(Kind.CHECKPOINT, "m", {}), Result({"error": 2.0}, groups=groups), 0.0)
     reference = Row(Unit(Kind.REFERENCE, "guess", {}), Result({"error": 9.0}), 0.0)
     found = lines([shipped, reference, qat(8, 8, 1.5)])
-    assert found[-1] == (
-        "- **m breaks** under other conditions; error against as trained: hard: 3.50; mild: 0.50."
-    )
+    assert found[-1] == ("- **m elsewhere**, Error against as trained: hard: 3.50; mild: 0.50.")
     assert found[-2] == (
         "- **Best Error**: q (weights 8, state 8 bit) 1.50; for comparison: m 2.00; guess 9.00."
+    )
+
+
+def test_conditions_of_a_model_without_the_first_figure_are_told_by_its_own() -> None:
+    columns = (*COLUMNS, Column("time", "Time", 1, in_groups=True))
+    groups = {"other": {"as trained": {"time": 2.0}, "hard": {"time": 3.0}}}
+    shipped = Row(Unit(Kind.CHECKPOINT, "m", {}), Result({"time": 2.0}, groups=groups), 0.0)
+    assert (
+        "**m elsewhere**, Time against as trained: hard: 1.50."
+        in findings([shipped, qat(8, 8, 1.5)], columns)[1]
     )
 
 

@@ -66,6 +66,16 @@ def test_key_follows_the_content_and_that_of_the_parents(tmp_path: Path) -> None
     assert len({qat.key("w", 1), qat.key("w", 2), qat.key("x", 1), *(u.key("w", 1) for u in others)}) == 5
 
 
+def test_a_setting_changes_the_keys_of_those_alone_that_it_decides(tmp_path: Path) -> None:
+    def keys(settings: dict[str, Any]) -> dict[str, str]:
+        return {u.label + repr(u.choices.get("loss")): u.key("w", 1)
+                for u in units(tmp_path, GRID | {"settings": settings})}  # fmt: skip
+
+    shallow, deep = keys({"depth": 1}), keys({"depth": 2})
+    same = {label for label, key in shallow.items() if deep[label] == key}
+    assert same == {"shipped" + "None", "nothing" + "None"}  # all others train, or quantise what did
+
+
 def test_all_problems_are_told_together(tmp_path: Path) -> None:
     wrong = GRID | {
         "hidden": [4, "many"],
@@ -95,6 +105,14 @@ def test_all_problems_are_told_together(tmp_path: Path) -> None:
         ({"workload": "json:JSONDecoder"}, "must have the members of study.workload.Workload"),
         ({"hidden": 32}, r"hidden: found 32; accepted: a list of whole numbers"),
         ({"qat": None}, "qat: found null; accepted: a list of objects"),
+        ({"settings": {"coluor": 1}}, r"settings: found \['coluor'\]; accepted: colour, file, depth"),
+        ({"settings": {"checkpoint": "a"}}, r"settings: found \['checkpoint'\]"),
+        ({"settings": {"colour": "grey"}}, "settings.colour: found grey; accepted: a colour"),
+        (
+            {"training": {"steps": 1, "rate": 0}},
+            "training.rate: found 0; accepted: a number above 0, up to 1",
+        ),
+        ({"name": "two-cores"}, "name: found .two-cores.; accepted: letters, digits and _"),
     ],
 )
 def test_impossible_grids_are_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:

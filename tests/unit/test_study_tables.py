@@ -33,8 +33,9 @@ ROWS = [
 
 
 def test_document_says_what_was_found_first_and_then_every_row() -> None:
-    text = document(GRID, ROWS, COLUMNS, ["images/a.png"])
+    text = document(GRID, ROWS, COLUMNS, ["images/a.png"], ("Errors are small.",))
     lines = text.splitlines()
+    assert lines.index("## All rows") < lines.index("Errors are small.")
     found = next(line for line in lines if line.startswith("- **Bits of weights**, trained"))
     assert lines.index(found) < lines.index("## All rows")
     assert "| qat 4 | 4 | 8 | 0.30 |  | 100 |" in lines
@@ -42,6 +43,11 @@ def test_document_says_what_was_found_first_and_then_every_row() -> None:
     assert "| guess |  |  | 0.90 | 1.0 |  |" in lines
     assert "| qat 4 | 4 | 8 | 0.60 |" in lines
     assert "- guess: no data." in lines and "![Pareto plot](images/a.png)" in lines
+
+
+def test_model_that_was_there_already_shows_its_bits() -> None:
+    shipped = Row(Unit(Kind.CHECKPOINT, "net", {}), Result({"error": 0.1}, bits=(8, 9)), 1.0)
+    assert "| net | 8 | 9 | 0.10 |  |" in document(GRID, [shipped], COLUMNS, []).splitlines()
 
 
 def test_columns_in_groups_have_tables_of_their_own() -> None:
