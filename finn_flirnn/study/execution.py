@@ -11,13 +11,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import dask
-from distributed import Client, Future, LocalCluster, as_completed
+from distributed import Client, LocalCluster, as_completed
 
 import finn_flirnn
 from finn_flirnn.common.errors import BuildError
@@ -44,12 +44,10 @@ Report = Callable[[Unit, str], None]
 """Called with a unit and "cached", "done", or what went wrong."""
 
 
-def run_unit(
-    workload_name: str, unit: Unit, folder: str, start: str | None, teacher: str | None, *parents: object
-) -> str:
+def run_unit(workload_name: str, unit: Unit, folder: str, start: str | None, teacher: str | None) -> str:
     """Do one unit unless its result is there; returns its folder. Runs in a worker.
 
-    start, teacher: folders of these units. parents: only make dask wait for them.
+    start, teacher: folders of these units.
     """
     home = Path(folder)
     if _is_done(home):
@@ -92,39 +90,78 @@ def run_units(
         report(by_key[key], "cached")
     failures: list[str] = []
     if wanted:
+        parents = {
+            key: [parent and parent.key(workload_name, revision) for parent in (unit.start, unit.teacher)]
+            for key, unit in wanted.items()
+        }
         with local_or_given_cluster(scheduler, min(workers, len(wanted))) as client:
-            futures: dict[str, Future[Any]] = {}
-            for key, unit in wanted.items():
-                parents = [
-                    None if parent is None else parent.key(workload_name, revision)
-                    for parent in (unit.start, unit.teacher)
-                ]
-                places = [None if parent is None else str(folders[parent]) for parent in parents]
-                waits = [futures[parent] for parent in parents if parent in futures]
-                # studies that share a scheduler must not share units, each has its own folders
-                futures[key] = client.submit(
-                    run_unit,
-                    workload_name,
-                    unit,
-                    str(folders[key]),
-                    *places,
-                    *waits,
-                    key=str(folders[key]),
-                )
-            names = {future.key: key for key, future in futures.items()}
-            for future in as_completed(list(futures.values())):  # type: ignore[no-untyped-call]
-                unit = by_key[names[future.key]]
-                if future.status == "finished":
-                    report(unit, "done")
-                else:
-                    failures.append(f"{unit.label}: {future.exception()}")
-                    report(unit, failures[-1])
+            queue = _Queue(workload_name, wanted, parents, folders, report, client)
+            failures = queue.run()
     if failures:
         raise BuildError(
             f"{len(failures)} of {len(units)} units failed; mend the cause and run again, what is done is "
             "kept:\n  " + "\n  ".join(failures)
         )
     return folders
+
+
+@dataclass
+class _Queue:
+    """Units on their way through a cluster, no more at a time than it has threads.
+
+    dask would bind all of them to workers at once, and some would be idle beside another's long queue.
+    wanted: by key, each after those it needs. parents: keys of start and teacher, or None.
+    """
+
+    workload_name: str
+    wanted: dict[str, Unit]
+    parents: dict[str, list[str | None]]
+    folders: dict[str, Path]
+    report: Report
+    client: Client
+    running: set[str] = field(default_factory=set)
+    failures: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.waiting = list(self.wanted)
+        self.finished = as_completed()  # type: ignore[no-untyped-call]
+
+    def run(self) -> list[str]:
+        """Do all; returns what went wrong, a line a unit."""
+        self._submit()
+        for future in self.finished:
+            key = Path(future.key).name
+            self.running.remove(key)
+            if future.status == "finished":
+                self.report(self.wanted[key], "done")
+            else:
+                self._fail(key, future.exception())
+            self._submit()
+        return self.failures
+
+    def _submit(self) -> None:
+        missing = self.running.union(self.waiting)
+        ready = [key for key in self.waiting if missing.isdisjoint(self.parents[key])]
+        threads = max(1, sum(self.client.nthreads().values()))
+        for key in ready[: max(0, threads - len(self.running))]:
+            start, teacher = (parent and str(self.folders[parent]) for parent in self.parents[key])
+            folder = str(self.folders[key])
+            # not the unit's key: studies that share a scheduler have folders of their own
+            future = self.client.submit(
+                run_unit, self.workload_name, self.wanted[key], folder, start, teacher, key=folder
+            )
+            self.finished.add(future)
+            self.waiting.remove(key)
+            self.running.add(key)
+
+    def _fail(self, key: str, why: object) -> None:
+        """Give up a unit and all that needs it."""
+        self.failures.append(f"{self.wanted[key].label}: {why}")
+        self.report(self.wanted[key], self.failures[-1])
+        for child in list(self.waiting):
+            if child in self.waiting and key in self.parents[child]:
+                self.waiting.remove(child)
+                self._fail(child, f"needs {self.wanted[key].label}, which failed")
 
 
 def _is_done(folder: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ class Counting:
     def run(self, unit: Unit, folder: Path, start: Path | None, teacher: Path | None) -> Result:
         with (folder / LOG).open("a") as log:
             log.write("run\n")
+        time.sleep(unit.choices.get("seconds", 0.0))
         first = len((folder / LOG).read_text().splitlines()) == 1
         if unit.choices.get("weight_bits") == 13 and first:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -59,6 +59,19 @@ def test_units_survive_a_killed_worker_and_are_done_once(tmp_path: Path) -> None
         assert ("7 bits", "done") in told
 
 
+def test_no_worker_is_idle_beside_a_queue(tmp_path: Path) -> None:
+    # one long unit and many short ones, which must all go to the other worker
+    lengths = {20: 10.0} | dict.fromkeys(range(21, 28), 0.2)
+    units = [Unit(Kind.QAT, f"{n}", {"weight_bits": n, "seconds": s}) for n, s in lengths.items()]
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", memory_limit=0
+    ) as cluster:
+        order: list[str] = []
+        address = cluster.scheduler_address
+        run_units(NAME, units, tmp_path, lambda done, what: order.append(done.label), address)
+    assert order[-1] == "20" and len(order) == len(units)
+
+
 def test_workers_keep_the_memory_that_a_training_asks_for_again_and_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
