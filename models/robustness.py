@@ -38,7 +38,7 @@ from finn_flirnn.physics.presets import PRESETS, preset_by_name
 
 FIGURES = ("rmse_full", "rmse_short", "rmse_long", "r2_full", "tau_m_mae_ns", "fraction_mae")
 FITS: dict[str, Method] = {
-    "maximum-likelihood fit, each pixel's IRF known": fit_method,
+    "maximum-likelihood fit, IRF known": fit_method,
     "maximum-likelihood fit, IRF fitted too": fit_irf_method,
     "maximum-likelihood fit, nominal IRF, shift fitted": fit_shift_method,
 }
