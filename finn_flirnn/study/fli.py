@@ -56,8 +56,8 @@ REMARKS = (
     f"cycles a pixel. Cycles: of the fastest folding of at most {DSP_BUDGET} DSP. Both with DSP48E2.",
     "The bits of the state are those of gates and candidates too, but these have at least "
     f"{LEAST_GATE_BITS}; pre-activations have 10. With weights of more than 8 bits all three have 16.",
-    "Decays begin at 1. R² is over all gates of all pixels together; L2 the mean over the pixels of the root "
-    "of the sum of squares over the gates.",
+    "Decays begin at 1. R² is over all gates of all pixels together; L2 the mean over the pixels of the "
+    "error's norm over the gates.",
     "Bayes floor: the least error that any method can have on the mean. Of decays it is that of the "
     "posterior's mean, of τm and a that of its median.",
 )
