@@ -13,6 +13,8 @@ from finn_flirnn.study.workload import Column, Kind
 MARKERS = {Kind.FLOAT: "^", Kind.PTQ: "o", Kind.QAT: "s", Kind.CHECKPOINT: "*"}
 NAMES = {Kind.FLOAT: "float", Kind.PTQ: "PTQ", Kind.QAT: "QAT", Kind.CHECKPOINT: "shipped"}
 COLOURS, DISTILLED_EDGE = {Kind.CHECKPOINT: "crimson", Kind.FLOAT: "0.5"}, "black"
+NAME_PLACES, CLOSE_LINES = (0.995, 0.65, 0.305), 0.03
+"""Of names on lines: right ends, and from which share of the axis on they may stand one over the other."""
 WIDE_RANGE = 5.0
 """From this ratio of the greatest to the least cost on, the axis is logarithmic."""
 
@@ -46,12 +48,12 @@ def pareto(rows: list[Row], error: Column, folder: Path, name: str) -> list[Path
         figure = _figure(8.0)
         axes = figure.add_subplot()
         _scatter(axes, with_cost, cost, error)
+        axes.set_yscale("log")
         _reference_lines(axes, rows, error)
         axes.set(xlabel=SIZES[cost], ylabel=error.title)
         if max(costs) > WIDE_RANGE * min(costs):
             axes.set_xscale("log")
             _plain_numbers(axes.xaxis, "{:,.0f}", (1.0, 2.0, 5.0))
-        axes.set_yscale("log")
         _plain_numbers(axes.yaxis, "{:.3g}")
         axes.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
         path = folder / f"{name}_{cost}.png"
@@ -114,21 +116,27 @@ def _short(row: Row) -> str:
 
 
 def _reference_lines(axes: Any, rows: list[Row], error: Column) -> None:
-    """Horizontal lines of the references that lie near what is drawn."""
+    """Lines of the references that lie near what is drawn, on a logarithmic axis; names do not overlap."""
     low, high = axes.get_ylim()
-    for row in rows:
-        value = row.result.metrics.get(error.key)
-        if row.unit.kind is Kind.REFERENCE and value is not None and 0.3 * low < value < 1.2 * high:
-            axes.axhline(value, color="0.4", linewidth=0.7, linestyle=":")
-            axes.annotate(
-                row.unit.label,
-                (0.995, value),
-                xycoords=("axes fraction", "data"),
-                ha="right",
-                va="bottom",
-                fontsize=6,
-                color="0.3",
-            )
+    near = {
+        row.result.metrics[error.key]: row.unit.label
+        for row in rows
+        if row.unit.kind is Kind.REFERENCE and 0.3 * low < row.result.metrics.get(error.key, 0) < 1.2 * high
+    }
+    place, before = 0, 0.0
+    for value, label in sorted(near.items()):
+        place = (place + 1) % len(NAME_PLACES) if value < before * (high / low) ** CLOSE_LINES else 0
+        before = value
+        axes.axhline(value, color="0.4", linewidth=0.7, linestyle=":")
+        axes.annotate(
+            label,
+            (NAME_PLACES[place], value),
+            xycoords=("axes fraction", "data"),
+            ha="right",
+            va="bottom",
+            fontsize=6,
+            color="0.3",
+        )
 
 
 def _plain_numbers(axis: Any, form: str, digits: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)) -> None:
