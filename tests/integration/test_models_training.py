@@ -147,6 +147,10 @@ def test_diverging_training_stops_with_the_remedy(tmp_path: Path) -> None:
         ({"batch": 401}, "batch=401 must lie in 1 to"),
         ({"dim_share": 1.0}, "dim_share must lie in 0 to 1, and below 1, got 1.0"),
         ({"average": -0.1}, "average must lie in 0 to 1, and below 1, got -0.1"),
+        (
+            {"model": {"decoder": False}, "loss": LossPlan(LossKind.ABSOLUTE, lifetime_weight=16.0)},
+            "lifetime_weight=16.0 is for models of decays",
+        ),
         ({"loss": LossPlan(LossKind.BLEND)}, "loss blend and teacher=None do not fit together"),
         ({"teacher": "seq2seqlite32_8bit"}, "loss truth and teacher=seq2seqlite32_8bit do not fit"),
     ],
@@ -157,7 +161,7 @@ def test_impossible_plans_are_refused(change: dict[str, object], message: str) -
 
 
 def test_batch_that_leaves_a_block_unfilled_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="batch=65 must be a multiple of 32"):
+    with pytest.raises(ValueError, match="batch=65 must be a multiple of 32, .*; take 96"):
         Trainer(replace(PLAN, batch=65), tmp_path)
 
 

@@ -194,3 +194,14 @@ def test_doctor_tells_for_every_board_whether_a_bitstream_can_be_made(
     assert "bitstream U250 no: v++ and XILINX_VITIS" in shown
     assert "FINN+ 1.6.1 is meant for Vivado 2022.2 and 2024.2; this is 2023.1." in shown
     assert "licence manager" in shown and "free disk" in shown
+
+
+def test_interrupted_study_goes_on_with_the_same_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("finn_flirnn.study.command.run", interrupted)
+    assert main(["study", "--grid", "quick"]) == EXIT_INTERRUPTED
+    assert "go on with the same command" in capsys.readouterr().err

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The command that shows where models break."""
+"""The commands that judge checkpoints: what they compare, and what they say of a wrong request."""
 
 from __future__ import annotations
 
-import numpy as np
+import sys
+from types import ModuleType
 
+import numpy as np
+import pytest
+
+from finn_flirnn.models import evaluation, robustness
 from finn_flirnn.models.robustness import FIGURES, beside_the_floor
 from finn_flirnn.physics.decays import Decays
 from finn_flirnn.physics.fresh_test import Prediction
@@ -26,3 +31,12 @@ def test_floor_stands_between_a_guess_and_the_truth_on_the_same_decays() -> None
     errors = {line.rsplit(maxsplit=len(FIGURES))[0]: float(line.split()[-len(FIGURES)]) for line in lines}
     assert list(errors) == ["Bayes floor, counts alone", "guess", "know"]
     assert errors["know"] < 1e-6 < errors["Bayes floor, counts alone"] < 0.5 * errors["guess"]
+
+
+@pytest.mark.parametrize("module", [evaluation, robustness])
+def test_checkpoint_that_is_not_there_is_told_without_a_traceback(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [module.__name__, "nosuch"])
+    with pytest.raises(SystemExit, match="error: .*nosuch"):
+        module.main()
