@@ -5,13 +5,14 @@ A QuantGRU of 8 inputs and 8 steps, then a dense layer of 10 scores. It shows ho
 model (``study.workload``), and that nothing in it knows of decays. Quantised models are judged by their
 integer oracle.
 
-Settings of a grid file: "test", the number of images kept for judging (500). Losses: "truth", the cross
+Settings of a grid file: ``DigitSettings``. Losses: "truth", the cross
 entropy; "blend", 0.4 of it and 0.6 of the divergence from the teacher's probabilities. PTQ takes the grids on
 which no weight saturates.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from finn_flirnn.common.errors import Problem
+from finn_flirnn.common.schema import problems_of, whole
 from finn_flirnn.models import QuantGRU, QuantHead
 from finn_flirnn.numerics import Format
 from finn_flirnn.study.workload import ANY, Column, Kind, Result, Unit
@@ -31,8 +33,15 @@ OUTPUT = Format(16, 10)
 TEACHER_SHARE = 0.6
 STEPS, INPUTS, CLASSES = 8, 8, 10
 GREATEST_PIXEL = 16
-IMAGES, MOST_TEST_IMAGES = 1_797, 1_000
+IMAGES = 1_797
 PTQ_FLAGS = ("per_channel", "calibrated", "bias_correction")
+
+
+@dataclass(frozen=True)
+class DigitSettings:
+    """test: images kept for judging."""
+
+    test: int = whole(1, 1_000, 500)
 
 
 class RowReader(nn.Module):
@@ -68,14 +77,11 @@ class Digits:
 
     def check(self, settings: dict[str, Any]) -> list[Problem]:
         """See ``Workload.check``."""
-        test = settings.get("test", 1)
-        if isinstance(test, int) and 1 <= test <= MOST_TEST_IMAGES:
-            return []
-        return [Problem("settings.test", f"found {test!r}", f"a whole number from 1 to {MOST_TEST_IMAGES}")]
+        return problems_of(DigitSettings, settings, "settings")
 
     def run(self, unit: Unit, folder: Path, start: Path | None, teacher: Path | None) -> Result:
         """See ``Workload.run``; a killed unit begins anew, it takes seconds."""
-        choices: dict[str, Any] = {"test": 500, "loss": "truth"} | unit.choices
+        choices: dict[str, Any] = {"test": DigitSettings.test, "loss": "truth"} | unit.choices
         _check(unit, choices)
         train, test = images(choices["seed"], choices["test"])
         if unit.kind is Kind.REFERENCE:

@@ -118,13 +118,13 @@ def _short(row: Row) -> str:
 def _reference_lines(axes: Any, rows: list[Row], error: Column) -> None:
     """Lines of the references that lie near what is drawn, on a logarithmic axis; names do not overlap."""
     low, high = axes.get_ylim()
-    near = {
-        row.result.metrics[error.key]: row.unit.label
+    near = [
+        (row.result.metrics[error.key], row.unit.label)
         for row in rows
         if row.unit.kind is Kind.REFERENCE and 0.3 * low < row.result.metrics.get(error.key, 0) < 1.2 * high
-    }
+    ]
     place, before = 0, 0.0
-    for value, label in sorted(near.items()):
+    for value, label in sorted(near):
         place = (place + 1) % len(NAME_PLACES) if value < before * (high / low) ** CLOSE_LINES else 0
         before = value
         axes.axhline(value, color="0.4", linewidth=0.7, linestyle=":")
