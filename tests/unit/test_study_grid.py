@@ -68,8 +68,8 @@ def test_key_follows_the_content_and_that_of_the_parents(tmp_path: Path) -> None
 
 def test_a_setting_changes_the_keys_of_those_alone_that_it_decides(tmp_path: Path) -> None:
     def keys(settings: dict[str, Any]) -> dict[str, str]:
-        return {u.label + repr(u.choices.get("loss")): u.key("w", 1)
-                for u in units(tmp_path, GRID | {"settings": settings})}  # fmt: skip
+        found = units(tmp_path, GRID | {"settings": settings})
+        return {u.label + repr(u.choices.get("loss")): u.key("w", 1) for u in found}
 
     shallow, deep = keys({"depth": 1}), keys({"depth": 2})
     same = {label for label, key in shallow.items() if deep[label] == key}
